@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The control protocol: JSON lines on a Unix stream socket, shared by the
+ * daemon, the library and the command.
+ *
+ * Client to daemon, one object a line:
+ *   {"v":1,"op":"contexts","args":{...}}
+ * Daemon to client, one object a line:
+ *   {"v":1,"ok":true,"result":...}
+ *   {"v":1,"ok":false,"error":{"code":"no-context","message":"no context 17","hint":"shim6 contexts lists them"}}
+ * After op "events" the daemon goes on sending {"v":1,"event":{...}} lines until
+ * the client closes; a client that does not read gets {"v":1,"overflow":N} for
+ * the N events it missed.
+ *
+ * Operations, their arguments and results:
+ *   status                         {"version","pid","uptime_s","datapath","initiate","config_file",
+ *                                   "send_timeout_s","contexts":N,"established":N,"exploring":N,"locators":[...]}
+ *   contexts   {"id"?}             [context...]
+ *   locators                       {"locators":[{"addr","ifname","ifindex","up","deprecated","hba":bool,"set"?}],
+ *                                   "sets":[{"file","sec","prefixes":[...],"addresses":[...]}]}
+ *   stats                          {"engine":{name:number},"datapath":{...},"daemon":{...}}
+ *   events                         null, then events
+ *   negative                       [{"local","peer","state","left_s"}]
+ *   reload                         {"changed":[key...]}
+ *   establish  {"local","peer"}    {"id"?}
+ *   explore    {"id","local"?,"peer"?}  null
+ *   drop       {"id"}              null
+ *   addr.generate {"prefixes":[...],"sec":N,"key":PEM?}  {"file","addresses":[...]}
+ *   addr.list                      [{"file","sec","prefixes","addresses","configured":[bool...]}]
+ *   addr.delete {"file"}           null
+ * A context:
+ *   {"id","slot","state","fii","initiator","ulid":{"local","peer"},"tag":{"local","peer"},
+ *    "current":{"local","peer"},"rewritten":bool,"reap","send_timeout_s","keepalive_timeout_s",
+ *    "age_s","idle_s","mtu",
+ *    "locators":{"local":[{"addr","up","method","priority"}],"peer":[{"addr","broken","probed","verified","method","priority"}]},
+ *    "last_switch":null|{"ago_s","took_ms","reason","from":{"local","peer"},"to":{"local","peer"}},
+ *    "counters":{"switches","episodes","probes_sent","probes_received","keepalives_sent","keepalives_received",
+ *                "tx_packets","tx_bytes","rx_packets","rx_bytes"}}
+ * An event:
+ *   {"time" (ISO 8601 UTC, microseconds),"monotonic_s","seq","type","reason","text","id","ulid":{...},
+ *    "from"?:{...},"to"?:{...},"took_ms"?,"silence_ms"?,"probes"?}
+ * Tags are 12 hexadecimal digits in strings; addresses are canonical text (RFC 5952).
+ *
+ * Error codes: bad-request, unknown-op, bad-argument, no-context, not-permitted,
+ * not-local, limit, exists, state, config, io, internal.
+ */
+#ifndef SHIM6_CONTROL_CONTROL_H
+#define SHIM6_CONTROL_CONTROL_H
+
+#include <stddef.h>
+
+#define CONTROL_VERSION 1
+#define CONTROL_LINE_MAX (1u << 20) /* octets of one request or reply line */
+#define CONTROL_SOCKET "shim6.sock" /* in the runtime directory */
+#define CONTROL_DEFAULT_DIR "/run/shim6"
+
+struct json_object;
+
+/* A line-buffered connection of a client; blocking. */
+struct control_client;
+
+/* path NULL: CONTROL_DEFAULT_DIR/CONTROL_SOCKET. 0 or negative errno. */
+int control_connect(struct control_client **out, const char *path);
+void control_close(struct control_client *c);
+int control_fd(const struct control_client *c);
+/* Send a request; takes over args (may be NULL). 0 or negative errno. */
+int control_request(struct control_client *c, const char *op, struct json_object *args);
+/* Read one line and parse it; caller owns *out. timeout_ms < 0 waits for ever. -ETIMEDOUT, -EPIPE at end, -EBADMSG. */
+int control_read(struct control_client *c, struct json_object **out, int timeout_ms);
+/* Request and its one reply. */
+int control_call(struct control_client *c, const char *op, struct json_object *args, struct json_object **reply,
+		 int timeout_ms);
+
+#endif
