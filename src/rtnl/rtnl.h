@@ -24,6 +24,8 @@ int rtnl_link_up(struct rtnl *r, unsigned ifindex, bool up);
 int rtnl_link_mtu(struct rtnl *r, unsigned ifindex, unsigned mtu);
 /* No automatic link-local address: the device stays free of IPv6 autoconfiguration (addr_gen_mode none). */
 int rtnl_link_no_autoconf(struct rtnl *r, unsigned ifindex);
+/* No neighbour resolution on this device (IFF_NOARP). */
+int rtnl_link_no_arp(struct rtnl *r, unsigned ifindex);
 
 /* Addresses. nodad: usable at once. lifetimes in seconds, UINT32_MAX for ever. */
 struct rtnl_address {

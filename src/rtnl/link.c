@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Links: the veth pair of the data path, and what any device needs set. */
+#include <net/if.h>
+#include <linux/veth.h>
+
+#include "rtnl/rtnl_internal.h"
+
+static struct nlmsghdr *link_begin(struct rtnl_request *q, uint16_t type, uint16_t flags, unsigned ifindex,
+				   unsigned value, unsigned mask)
+{
+	struct nlmsghdr *nlh = rtnl_begin(q, type, flags);
+	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+
+	ifi->ifi_family = AF_UNSPEC;
+	ifi->ifi_index = (int)ifindex;
+	ifi->ifi_flags = value;
+	ifi->ifi_change = mask;
+	return nlh;
+}
+
+int rtnl_veth_add(struct rtnl *r, const char *name, const char *peer_name)
+{
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = link_begin(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, 0, 0, 0);
+	struct nlattr *info, *data, *peer;
+	int rc;
+
+	if (strlen(name) >= IFNAMSIZ || strlen(peer_name) >= IFNAMSIZ)
+		return -ENAMETOOLONG;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	info = mnl_attr_nest_start(nlh, IFLA_LINKINFO);
+	mnl_attr_put_strz(nlh, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(nlh, IFLA_INFO_DATA);
+	peer = mnl_attr_nest_start(nlh, VETH_INFO_PEER);
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, peer_name);
+	mnl_attr_nest_end(nlh, peer);
+	mnl_attr_nest_end(nlh, data);
+	mnl_attr_nest_end(nlh, info);
+	rc = rtnl_talk(r, nlh);
+	return rc == -EEXIST ? 0 : rc;
+}
+
+int rtnl_link_del(struct rtnl *r, const char *name)
+{
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = link_begin(&q, RTM_DELLINK, 0, 0, 0, 0);
+	int rc;
+
+	if (strlen(name) >= IFNAMSIZ)
+		return -ENAMETOOLONG;
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
+	rc = rtnl_talk(r, nlh);
+	return rc == -ENODEV ? 0 : rc;
+}
+
+int rtnl_link_up(struct rtnl *r, unsigned ifindex, bool up)
+{
+	struct rtnl_request q;
+
+	return rtnl_talk(r, link_begin(&q, RTM_NEWLINK, 0, ifindex, up ? IFF_UP : 0, IFF_UP));
+}
+
+int rtnl_link_no_arp(struct rtnl *r, unsigned ifindex)
+{
+	struct rtnl_request q;
+
+	return rtnl_talk(r, link_begin(&q, RTM_NEWLINK, 0, ifindex, IFF_NOARP, IFF_NOARP));
+}
+
+int rtnl_link_mtu(struct rtnl *r, unsigned ifindex, unsigned mtu)
+{
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = link_begin(&q, RTM_NEWLINK, 0, ifindex, 0, 0);
+
+	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
+	return rtnl_talk(r, nlh);
+}
+
+int rtnl_link_no_autoconf(struct rtnl *r, unsigned ifindex)
+{
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = link_begin(&q, RTM_NEWLINK, 0, ifindex, 0, 0);
+	struct nlattr *spec = mnl_attr_nest_start(nlh, IFLA_AF_SPEC);
+	struct nlattr *inet6 = mnl_attr_nest_start(nlh, AF_INET6);
+
+	mnl_attr_put_u8(nlh, IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE);
+	mnl_attr_nest_end(nlh, inet6);
+	mnl_attr_nest_end(nlh, spec);
+	return rtnl_talk(r, nlh);
+}
