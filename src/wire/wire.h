@@ -20,7 +20,7 @@
 #define WIRE_MAX_MSG (WIRE_MAX_PACKET - 40)
 #define WIRE_PAYLOAD_HDR 8	/* payload extension header (W-12) */
 #define WIRE_TAG_MASK ((UINT64_C(1) << 47) - 1)
-#define WIRE_MAX_LOCATORS 64	/* what a 1280-octet packet can hold is less */
+#define WIRE_MAX_LOCATORS 71	/* a 1280-octet packet holds no more; longer lists are malformed (W-04) */
 #define WIRE_RECORD_LEN 40	/* one probe record */
 #define WIRE_MAX_RECORDS 15	/* sent, and received, records in a probe (PC-08) */
 
@@ -187,7 +187,7 @@ void wire_record_get(const struct wire_msg *m, unsigned i, struct wire_record *r
 void wire_locator_get(const struct wire_locator_list *l, unsigned i, struct shim6_addr *a);
 void wire_pref_get(const struct wire_preferences *p, unsigned i, struct wire_pref *e);
 
-/* One's complement checksum over the Shim6 header alone, no pseudo header (W-20, W-21). */
+/* Checksum of a Shim6 header, its own field taken as zero, without a pseudo header (W-20, W-21). */
 uint16_t wire_checksum(const uint8_t *buf, size_t len);
 
 /* Payload extension header (1.2): 8 octets. */
@@ -197,7 +197,8 @@ bool wire_payload_get(const uint8_t *buf, size_t len, uint8_t *next_header, uint
 
 /*
  * Encoding: begin, options in any order, finish. A builder never writes past
- * its capacity; overflow is remembered and wire_finish() then returns 0.
+ * its capacity; overflow, or an argument that no message can carry, is
+ * remembered and wire_finish() then returns 0.
  * Capacity WIRE_MAX_MSG keeps W-04.
  */
 struct wire_builder {

@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Every case of tests/vectors/hba_vectors.json, made by an independent
+ * implementation, and the example of RFC 3972 appendix A.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <json-c/json.h>
+
+#include "cga/internal.h"
+#include "hex.h"
+
+#define METHOD_CGA 2
+
+static struct json_object *vectors;
+
+static struct json_object *get(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	if (!json_object_object_get_ex(o, key, &v))
+		fail_msg("vectors lack '%s'", key);
+	return v;
+}
+
+static const char *str(struct json_object *o, const char *key)
+{
+	return json_object_get_string(get(o, key));
+}
+
+static struct hex hexof(struct json_object *o, const char *key)
+{
+	return hex(str(o, key));
+}
+
+static unsigned num(struct json_object *o, const char *key)
+{
+	return (unsigned)json_object_get_int64(get(o, key));
+}
+
+static struct shim6_addr addr_of(const char *s)
+{
+	struct hex h = hex(s);
+	struct shim6_addr a;
+
+	assert_int_equal(h.len, 16);
+	memcpy(a.b, h.b, 16);
+	return a;
+}
+
+static unsigned count(struct json_object *list)
+{
+	return (unsigned)json_object_array_length(list);
+}
+
+static struct json_object *item(struct json_object *list, unsigned i)
+{
+	return json_object_array_get_idx(list, i);
+}
+
+/* Inputs of one set as cga_generate() wants them. */
+struct inputs {
+	struct hex modifier, spki, nonce;
+	uint8_t prefixes[CGA_MAX_GENERATE][8];
+	struct cga_gen gen;
+};
+
+static void read_inputs(struct json_object *set, struct inputs *in)
+{
+	struct json_object *prefixes = get(set, "prefixes");
+	bool real = num(set, "p_flag") != 0, long_search = strcmp(str(set, "id"), "X4") == 0;
+
+	memset(in, 0, sizeof(*in));
+	/* X4 took 12 billion tries from its start: begin at the end. */
+	in->modifier = hexof(set, long_search ? "modifier_final" : "modifier_start");
+	in->spki = hexof(set, "spki");
+	if (!real)
+		in->nonce = hexof(set, "ext_modifier");
+	for (unsigned i = 0; i < count(prefixes); i++) {
+		struct hex p = hex(json_object_get_string(item(prefixes, i)));
+
+		memcpy(in->prefixes[i], p.b, 8);
+	}
+	in->gen = (struct cga_gen){
+		.prefixes = (const uint8_t(*)[8])in->prefixes,
+		.n_prefixes = count(prefixes),
+		.sec = num(set, "sec"),
+		.spki = real ? in->spki.b : NULL,
+		.spki_len = real ? in->spki.len : 0,
+		.modifier = in->modifier.b,
+		.nonce = real ? NULL : in->nonce.b,
+		.collision_count = (uint8_t)num(set, "collision_count"),
+	};
+}
+
+/* What cga_generate() never makes itself: foreign extensions, Reserved bits. */
+static int generate_with_tail(struct json_object *set, const struct inputs *in, struct cga_set *out)
+{
+	struct hex tail = in->spki, before = hexof(set, "ext_before"), mpe = hexof(set, "multi_prefix_ext"),
+		   after = hexof(set, "ext_after");
+	struct octets t;
+
+	memcpy(tail.b + tail.len, before.b, before.len);
+	tail.len += before.len;
+	memcpy(tail.b + tail.len, mpe.b, mpe.len);
+	tail.len += mpe.len;
+	memcpy(tail.b + tail.len, after.b, after.len);
+	tail.len += after.len;
+	t = (struct octets){ tail.b, tail.len };
+	return cga_generate_tail(&in->gen, &t, out);
+}
+
+static bool is_plain(struct json_object *set)
+{
+	return num(set, "mpe_reserved") == 0 && *str(set, "ext_before") == '\0' && *str(set, "ext_after") == '\0';
+}
+
+static void check_set(struct json_object *set, const struct cga_set *got)
+{
+	struct json_object *addresses = get(set, "addresses");
+	struct hex final = hexof(set, "modifier_final"), want2 = hexof(set, "hash2");
+	uint8_t hash2[HASH2_LEN];
+
+	assert_int_equal(got->n, count(addresses));
+	assert_int_equal(got->pds_len, num(set, "pds_len"));
+	cga_hash2(got->pds[0], got->pds_len, hash2);
+	assert_memory_equal(hash2, want2.b, HASH2_LEN);
+	for (unsigned i = 0; i < got->n; i++) {
+		struct hex pds = hexof(item(addresses, i), "pds"), addr = hexof(item(addresses, i), "address");
+		struct hex want1 = hexof(item(addresses, i), "hash1");
+		uint8_t hash1[8];
+
+		assert_int_equal(pds.len, got->pds_len);
+		assert_memory_equal(got->pds[i], pds.b, pds.len);
+		assert_memory_equal(got->addr[i].b, addr.b, 16);
+		assert_memory_equal(got->pds[i], final.b, 16);
+		cga_hash1(got->pds[i], got->pds_len, got->addr[i].b, hash1);
+		assert_memory_equal(hash1, want1.b, 8);
+		/* TH08 (HG-10): nothing but the prefix differs */
+		assert_memory_equal(got->pds[i], got->pds[0], 16);
+		assert_memory_equal(got->pds[i] + 24, got->pds[0] + 24, got->pds_len - 24);
+	}
+}
+
+/* TH02, TH06 (HG-01..10) */
+static void test_generate_every_set(void **state)
+{
+	struct json_object *sets = get(vectors, "hba_sets");
+	static struct cga_set got;
+
+	(void)state;
+	for (unsigned i = 0; i < count(sets); i++) {
+		struct json_object *set = item(sets, i);
+		struct inputs in;
+
+		read_inputs(set, &in);
+		memset(&got, 0, sizeof(got));
+		if (is_plain(set))
+			assert_int_equal(cga_generate(&in.gen, &got), CGA_OK);
+		else
+			assert_int_equal(generate_with_tail(set, &in, &got), CGA_OK);
+		check_set(set, &got);
+		/* The same by way of another count (HG-09) */
+		assert_int_equal(cga_set_collide(&got, (uint8_t)((in.gen.collision_count + 1) % 3)), CGA_OK);
+		assert_int_equal(cga_set_collide(&got, in.gen.collision_count), CGA_OK);
+		check_set(set, &got);
+	}
+}
+
+static int verify_pair(struct json_object *addr, struct json_object *pds)
+{
+	struct shim6_addr a = addr_of(str(addr, "address"));
+	struct hex raw = hexof(pds, "pds");
+	struct cga_verifier v;
+	struct cga_pds p;
+	int err;
+
+	err = cga_pds_parse(&p, raw.b, raw.len);
+	assert_int_equal(err, CGA_OK);
+	cga_verifier_init(&v, &p);
+	err = cga_verify_hba(&v, &a);
+	assert_int_equal(cga_verify_ulid(&v, &a), err); /* AMB-H4 */
+	return err;
+}
+
+/* TH04 (HV-12): all addresses against all structures, of the same set and of the others */
+static void test_all_combinations(void **state)
+{
+	struct json_object *sets = get(vectors, "hba_sets");
+
+	(void)state;
+	for (unsigned s = 0; s < count(sets); s++) {
+		struct json_object *as = get(item(sets, s), "addresses");
+
+		for (unsigned t = 0; t < count(sets); t++) {
+			struct json_object *ps = get(item(sets, t), "addresses");
+
+			for (unsigned i = 0; i < count(as); i++)
+				for (unsigned j = 0; j < count(ps); j++) {
+					int err = verify_pair(item(as, i), item(ps, j));
+
+					if (s == t)
+						assert_int_equal(err, CGA_OK);
+					else
+						assert_true(err == CGA_E_PREFIX || err == CGA_E_HASH1);
+				}
+		}
+	}
+}
+
+/* The first failing check by the name the vectors give it. */
+static bool code_matches(const char *code, int err)
+{
+	static const struct {
+		const char *code;
+		int err[4];
+	} map[] = {
+		{ "OK", { CGA_OK } },
+		{ "PREFIX_NOT_IN_SET", { CGA_E_PREFIX } },
+		{ "ULID_PREFIX_NOT_IN_SET", { CGA_E_PREFIX } },
+		{ "PREFIX_MISMATCH", { CGA_E_PREFIX } },
+		{ "HASH1_MISMATCH", { CGA_E_HASH1 } },
+		{ "HASH2_MISMATCH", { CGA_E_HASH2 } },
+		{ "SEC_UNSUPPORTED", { CGA_E_SEC } },
+		{ "COLLISION_COUNT", { CGA_E_COLLISION } },
+		{ "NO_MPE", { CGA_E_NO_MPE } },
+		{ "MPE_DUPLICATE", { CGA_E_MPE } },
+		{ "BAD_SIGNATURE", { CGA_E_SIGNATURE } },
+		{ "PDS_MALFORMED", { CGA_E_SHORT, CGA_E_KEY, CGA_E_EXTENSION, CGA_E_MPE } },
+	};
+
+	for (size_t i = 0; i < sizeof(map) / sizeof(map[0]); i++)
+		if (strcmp(map[i].code, code) == 0)
+			return err == map[i].err[0] ||
+			       (err != CGA_OK &&
+				(err == map[i].err[1] || err == map[i].err[2] || err == map[i].err[3]));
+	fail_msg("vectors name an unknown code '%s'", code);
+	return false;
+}
+
+/* TH03, TH10, TH12 (HV-01..10, HE-04, HE-06, HE-11) */
+static void test_every_verify_case(void **state)
+{
+	struct json_object *cases = get(vectors, "verify_cases");
+
+	(void)state;
+	for (unsigned i = 0; i < count(cases); i++) {
+		struct json_object *c = item(cases, i);
+		struct shim6_addr a = addr_of(str(c, "address"));
+		struct hex raw = hexof(c, "pds");
+		struct cga_verifier v;
+		struct cga_pds p;
+		int err = cga_pds_parse(&p, raw.b, raw.len);
+
+		if (err == CGA_OK) {
+			cga_verifier_init(&v, &p);
+			err = strcmp(str(c, "method"), "hba") == 0 ? cga_verify_hba(&v, &a) : cga_verify_cga(&v, &a);
+		}
+		if ((err == CGA_OK) != (strcmp(str(c, "expect"), "accept") == 0) || !code_matches(str(c, "code"), err))
+			fail_msg("%s (%s): got '%s'", str(c, "id"), str(c, "what"), cga_status_name(err));
+		if (err == CGA_E_SEC)
+			assert_false(v.have_hash2); /* TH12 */
+	}
+}
+
+/* The test key whose public half this structure carries. */
+static struct cga_key *key_for(const struct cga_pds *p)
+{
+	struct json_object *keys = get(vectors, "test_rsa_keys");
+
+	json_object_object_foreach(keys, name, k)
+	{
+		struct hex spki = hexof(k, "spki"), n = hexof(k, "n"), e = hexof(k, "e"), d = hexof(k, "d"),
+			   pp = hexof(k, "p"), q = hexof(k, "q");
+		struct cga_key *key;
+		uint8_t out[600];
+		size_t len;
+
+		(void)name;
+		if (spki.len != p->key_len || memcmp(spki.b, p->key, spki.len) != 0)
+			continue;
+		assert_int_equal(
+			cga_key_load_components(&key, n.b, n.len, e.b, e.len, d.b, d.len, pp.b, pp.len, q.b, q.len),
+			CGA_OK);
+		assert_int_equal(cga_key_spki(key, out, sizeof(out), &len), CGA_OK);
+		assert_int_equal(len, spki.len);
+		assert_memory_equal(out, spki.b, len);
+		return key;
+	}
+	fail_msg("no test key for this structure");
+	return NULL;
+}
+
+/* TH05, TH18, TH19 (HS-01..03, HS-10) */
+static void test_every_signature_case(void **state)
+{
+	struct json_object *cases = get(vectors, "signature_cases");
+
+	(void)state;
+	for (unsigned i = 0; i < count(cases); i++) {
+		struct json_object *c = item(cases, i), *list = get(c, "locators"), *methods = get(c, "methods");
+		struct hex raw = hexof(c, "pds"), sig = hexof(c, "signature");
+		struct shim6_addr ulid = addr_of(str(c, "ulid")), cga[8];
+		struct cga_verifier v;
+		struct cga_pds p;
+		unsigned n = 0;
+		int err;
+
+		for (unsigned j = 0; j < count(list); j++)
+			if (json_object_get_int(item(methods, j)) == METHOD_CGA)
+				cga[n++] = addr_of(json_object_get_string(item(list, j)));
+		assert_int_equal(cga_pds_parse(&p, raw.b, raw.len), CGA_OK);
+		cga_verifier_init(&v, &p);
+		err = cga_verify_ulid(&v, &ulid);
+		if (err == CGA_OK)
+			err = cga_verify_signature(&p, num(c, "generation"), cga, n, sig.b, sig.len);
+		if (!code_matches(str(c, "code"), err))
+			fail_msg("%s (%s): got '%s'", str(c, "id"), str(c, "what"), cga_status_name(err));
+		if (err == CGA_OK) {
+			struct cga_key *key = key_for(&p);
+			uint8_t made[CGA_MAX_SIGNATURE];
+			size_t len;
+
+			assert_int_equal(cga_sign(key, num(c, "generation"), cga, n, made, &len), CGA_OK);
+			assert_int_equal(len, sig.len);
+			assert_memory_equal(made, sig.b, len);
+			cga_key_free(key);
+		}
+	}
+}
+
+/* TH01: RFC 3972 appendix A */
+static void test_rfc3972_example(void **state)
+{
+	struct json_object *x = get(vectors, "rfc3972_appendix_a");
+	struct hex key = hexof(x, "public_key"), start = hexof(x, "modifier_start"), final = hexof(x, "modifier_final"),
+		   first = hexof(x, "hash2_first"), second = hexof(x, "hash2"), want = hexof(x, "pds"),
+		   h1 = hexof(x, "hash1"), prefix = hexof(x, "prefix");
+	struct shim6_addr address = addr_of(str(x, "address"));
+	struct octets tail = { key.b, key.len };
+	static struct cga_set set;
+	struct cga_verifier v;
+	struct cga_pds p;
+	uint8_t hash2[HASH2_LEN], hash1[8];
+	struct cga_gen g = {
+		.prefixes = (const uint8_t(*)[8])prefix.b,
+		.n_prefixes = 1,
+		.sec = num(x, "sec"),
+		.modifier = start.b,
+	};
+
+	(void)state;
+	assert_int_equal(cga_generate_tail(&g, &tail, &set), CGA_OK);
+	assert_int_equal(set.pds_len, want.len);
+	assert_memory_equal(set.pds[0], want.b, want.len);
+	assert_memory_equal(set.pds[0], final.b, 16);
+	assert_true(shim6_addr_eq(&set.addr[0], &address));
+	cga_hash2(set.pds[0], set.pds_len, hash2);
+	assert_memory_equal(hash2, second.b, HASH2_LEN);
+	cga_hash1(set.pds[0], set.pds_len, prefix.b, hash1);
+	assert_memory_equal(hash1, h1.b, 8);
+	memcpy(set.pds[0], start.b, 16);
+	cga_hash2(set.pds[0], set.pds_len, hash2);
+	assert_memory_equal(hash2, first.b, HASH2_LEN);
+
+	assert_int_equal(cga_pds_parse(&p, want.b, want.len), CGA_OK);
+	cga_verifier_init(&v, &p);
+	assert_int_equal(cga_verify_ulid(&v, &address), CGA_OK);
+	assert_int_equal(cga_verify_hba(&v, &address), CGA_E_NO_MPE); /* HV-13 */
+	assert_int_equal(cga_key_usable(&p), CGA_E_KEY_SIZE);	      /* TH15: 512 bits */
+}
+
+/* TH26 (HV-19): eight locators cost nine hashes */
+static void test_hash2_is_computed_once(void **state)
+{
+	struct json_object *sets = get(vectors, "hba_sets");
+
+	(void)state;
+	for (unsigned s = 0; s < count(sets); s++) {
+		struct json_object *set = item(sets, s), *list = get(set, "addresses");
+		struct hex raw = hexof(item(list, 0), "pds");
+		struct cga_verifier v;
+		struct cga_pds p;
+
+		assert_int_equal(cga_pds_parse(&p, raw.b, raw.len), CGA_OK);
+		cga_verifier_init(&v, &p);
+		for (unsigned i = 0; i < count(list); i++) {
+			struct shim6_addr a = addr_of(str(item(list, i), "address"));
+
+			assert_int_equal(cga_verify_hba(&v, &a), CGA_OK);
+		}
+		assert_int_equal(v.sha1_count, count(list) + (num(set, "sec") > 0));
+	}
+}
+
+/* HE-11: whatever is cut from or added to a good structure, it is refused or still parses within its octets */
+static void test_truncation_of_every_pds(void **state)
+{
+	struct json_object *sets = get(vectors, "hba_sets");
+
+	(void)state;
+	for (unsigned s = 0; s < count(sets); s++) {
+		struct hex raw = hexof(item(get(item(sets, s), "addresses"), 0), "pds");
+		struct shim6_addr a = addr_of(str(item(get(item(sets, s), "addresses"), 0), "address"));
+
+		for (size_t len = 0; len < raw.len; len++) {
+			struct cga_verifier v;
+			struct cga_pds p;
+			/* exactly as long as the cut, so that a sanitizer sees a read behind it */
+			uint8_t *cut = malloc(len ? len : 1);
+
+			memcpy(cut, raw.b, len);
+			if (cga_pds_parse(&p, cut, len) == CGA_OK) {
+				cga_verifier_init(&v, &p);
+				assert_int_not_equal(cga_verify_hba(&v, &a), CGA_OK);
+			}
+			free(cut);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rfc3972_example),		cmocka_unit_test(test_generate_every_set),
+		cmocka_unit_test(test_all_combinations),	cmocka_unit_test(test_every_verify_case),
+		cmocka_unit_test(test_every_signature_case),	cmocka_unit_test(test_hash2_is_computed_once),
+		cmocka_unit_test(test_truncation_of_every_pds),
+	};
+	int failed;
+
+	vectors = json_object_from_file(VECTORS_DIR "/hba_vectors.json");
+	if (!vectors) {
+		print_error("cannot read %s/hba_vectors.json\n", VECTORS_DIR);
+		return 1;
+	}
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	json_object_put(vectors);
+	return failed;
+}
