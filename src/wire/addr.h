@@ -64,9 +64,9 @@ static inline bool shim6_addr_is_v4mapped(const struct shim6_addr *a)
 /* May this address be a locator at all? (V-25, PA-03) */
 static inline bool shim6_addr_is_usable(const struct shim6_addr *a)
 {
-	return !shim6_addr_is_unspecified(a) && !shim6_addr_is_multicast(a) &&
-	       !shim6_addr_is_link_local(a) && !shim6_addr_is_loopback(a) &&
-	       !shim6_addr_is_v4mapped(a) && !(a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0xc0);
+	return !shim6_addr_is_unspecified(a) && !shim6_addr_is_multicast(a) && !shim6_addr_is_link_local(a) &&
+	       !shim6_addr_is_loopback(a) && !shim6_addr_is_v4mapped(a) &&
+	       !(a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0xc0);
 }
 
 #endif

@@ -14,15 +14,15 @@
 
 #include "wire/addr.h"
 
-#define WIRE_PROTO 140		/* IPv6 Next Header of every Shim6 packet (W-01) */
-#define WIRE_NEXT_NONE 59	/* Next Header of control messages (W-07) */
-#define WIRE_MAX_PACKET 1280	/* with IPv6 header and all before Shim6 (W-04) */
+#define WIRE_PROTO 140	     /* IPv6 Next Header of every Shim6 packet (W-01) */
+#define WIRE_NEXT_NONE 59    /* Next Header of control messages (W-07) */
+#define WIRE_MAX_PACKET 1280 /* with IPv6 header and all before Shim6 (W-04) */
 #define WIRE_MAX_MSG (WIRE_MAX_PACKET - 40)
-#define WIRE_PAYLOAD_HDR 8	/* payload extension header (W-12) */
+#define WIRE_PAYLOAD_HDR 8 /* payload extension header (W-12) */
 #define WIRE_TAG_MASK ((UINT64_C(1) << 47) - 1)
-#define WIRE_MAX_LOCATORS 71	/* a 1280-octet packet holds no more; longer lists are malformed (W-04) */
-#define WIRE_RECORD_LEN 40	/* one probe record */
-#define WIRE_MAX_RECORDS 15	/* sent, and received, records in a probe (PC-08) */
+#define WIRE_MAX_LOCATORS 71 /* a 1280-octet packet holds no more; longer lists are malformed (W-04) */
+#define WIRE_RECORD_LEN 40   /* one probe record */
+#define WIRE_MAX_RECORDS 15  /* sent, and received, records in a probe (PC-08) */
 
 enum wire_type {
 	WIRE_I1 = 1,
@@ -131,7 +131,7 @@ struct wire_msg {
 	unsigned n_received;	/* Precvd, 0..15 */
 	const uint8_t *records; /* n_sent sent, then n_received received */
 
-	uint8_t error_code;    /* Error */
+	uint8_t error_code;	/* Error */
 	uint16_t error_pointer; /* octet offset in the quoted packet */
 	struct wire_blob quote; /* the packet in error, with its IPv6 header */
 
