@@ -13,32 +13,32 @@
 
 #include "wire/addr.h"
 
-#define CGA_MAX_PREFIXES 32	/* accepted in a Multi-Prefix extension (HE-11) */
-#define CGA_MAX_GENERATE 8	/* prefixes in a set we make (AMB-H15) */
-#define CGA_MAX_PDS 1200	/* octets (HE-11) */
-#define CGA_MAX_SIGNATURE 512	/* octets, RSA-4096 */
-#define CGA_MAX_SEC 2		/* (HG-11, HV-10) */
-#define CGA_HBA_NONCE 48	/* Extended Modifier, 384 bits (HE-09) */
+#define CGA_MAX_PREFIXES 32   /* accepted in a Multi-Prefix extension (HE-11) */
+#define CGA_MAX_GENERATE 8    /* prefixes in a set we make (AMB-H15) */
+#define CGA_MAX_PDS 1200      /* octets (HE-11) */
+#define CGA_MAX_SIGNATURE 512 /* octets, RSA-4096 */
+#define CGA_MAX_SEC 2	      /* (HG-11, HV-10) */
+#define CGA_HBA_NONCE 48      /* Extended Modifier, 384 bits (HE-09) */
 
 enum cga_status {
 	CGA_OK = 0,
-	CGA_E_SHORT = -1,	   /* PDS ends early */
-	CGA_E_KEY = -2,		   /* DER of the public key malformed (HE-11) */
-	CGA_E_EXTENSION = -3,	   /* extension overruns, or trailing octets (HE-11) */
-	CGA_E_MPE = -4,		   /* Multi-Prefix extension malformed, twice, or too many prefixes */
-	CGA_E_TOO_LONG = -5,	   /* more than CGA_MAX_PDS */
-	CGA_E_COLLISION = -6,	   /* collision count above 2 (HV-03) */
-	CGA_E_NO_MPE = -7,	   /* HBA method without the extension (HV-13) */
-	CGA_E_PREFIX = -8,	   /* prefix not in the extension (HV-01) or not the PDS's (HV-04) */
-	CGA_E_HASH1 = -9,	   /* (HV-05) */
-	CGA_E_SEC = -10,	   /* Sec 3 to 7 (HV-10) */
-	CGA_E_HASH2 = -11,	   /* (HV-07) */
-	CGA_E_NOT_A_KEY = -12,	   /* CGA method with P = 0 (AMB-H6) */
-	CGA_E_KEY_SIZE = -13,	   /* CGA method, RSA below 1024 or above 4096 bits (HS-05, HS-10) */
-	CGA_E_SIGNATURE = -14,	   /* (HS-03) */
-	CGA_E_ARGUMENT = -15,	   /* caller's mistake: no prefix, duplicate prefix, too many, Sec out of range */
-	CGA_E_CRYPTO = -16,	   /* libcrypto failed (memory, random) */
-	CGA_E_CANCELLED = -17,	   /* the progress callback asked to stop */
+	CGA_E_SHORT = -1,      /* PDS ends early */
+	CGA_E_KEY = -2,	       /* DER of the public key malformed (HE-11) */
+	CGA_E_EXTENSION = -3,  /* extension overruns, or trailing octets (HE-11) */
+	CGA_E_MPE = -4,	       /* Multi-Prefix extension malformed, twice, or too many prefixes */
+	CGA_E_TOO_LONG = -5,   /* more than CGA_MAX_PDS */
+	CGA_E_COLLISION = -6,  /* collision count above 2 (HV-03) */
+	CGA_E_NO_MPE = -7,     /* HBA method without the extension (HV-13) */
+	CGA_E_PREFIX = -8,     /* prefix not in the extension (HV-01) or not the PDS's (HV-04) */
+	CGA_E_HASH1 = -9,      /* (HV-05) */
+	CGA_E_SEC = -10,       /* Sec 3 to 7 (HV-10) */
+	CGA_E_HASH2 = -11,     /* (HV-07) */
+	CGA_E_NOT_A_KEY = -12, /* CGA method with P = 0 (AMB-H6) */
+	CGA_E_KEY_SIZE = -13,  /* CGA method, RSA below 1024 or above 4096 bits (HS-05, HS-10) */
+	CGA_E_SIGNATURE = -14, /* (HS-03) */
+	CGA_E_ARGUMENT = -15,  /* caller's mistake: no prefix, duplicate prefix, too many, Sec out of range */
+	CGA_E_CRYPTO = -16,    /* libcrypto failed (memory, random) */
+	CGA_E_CANCELLED = -17, /* the progress callback asked to stop */
 };
 #define CGA_N_STATUS 18
 const char *cga_status_name(int status); /* "hash1 mismatch", ...; any sign */
@@ -128,7 +128,7 @@ int cga_key_spki(const struct cga_key *k, uint8_t *out, size_t cap, size_t *len)
 int cga_sign(const struct cga_key *k, uint32_t generation, const struct shim6_addr *locators, unsigned n,
 	     uint8_t sig[CGA_MAX_SIGNATURE], size_t *sig_len);
 /* Checks key size and P flag, then the signature; does not check the ULID (HS-03: caller does both). */
-int cga_verify_signature(const struct cga_pds *pds, uint32_t generation, const struct shim6_addr *locators,
-			 unsigned n, const uint8_t *sig, size_t sig_len);
+int cga_verify_signature(const struct cga_pds *pds, uint32_t generation, const struct shim6_addr *locators, unsigned n,
+			 const uint8_t *sig, size_t sig_len);
 
 #endif

@@ -90,9 +90,11 @@ int cga_search_modifier(uint8_t modifier[PDS_MODIFIER], const struct octets *tai
 	SHA1_Init(&start);
 	for (uint64_t tries = 1;; tries++) {
 		ctx = start;
-		for (size_t at = 0; at < total; at += SHA1_BLOCK)
-			SHA1_Transform(&ctx, blocks + at);
-		/* The first word of the state is the first 32 bits of the hash: enough for Sec 1 and 2. */
+		/*
+		 * Whole blocks, padding included: what is left in the state is the hash, and its
+		 * first word the 32 bits that Sec 1 and 2 look at.
+		 */
+		SHA1_Update(&ctx, blocks, total);
 		if ((uint64_t)ctx.h0 >> (32 - 16 * sec) == 0)
 			break;
 		cga_modifier_step(blocks);
