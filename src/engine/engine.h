@@ -41,12 +41,12 @@ struct engine_config {
 	uint64_t i1_timeout, i2_timeout, i2bis_timeout;
 	unsigned i1_retries_max, i2_retries_max, i2bis_retries_max;
 	uint64_t no_r1_holddown, icmp_holddown;
-	uint64_t validator_lifetime;  /* nonce age accepted (E-61, A-36) */
-	uint64_t secret_lifetime;     /* rotation period of S (E-27, Z-02) */
-	uint64_t idle_timeout;	      /* K-04 */
-	uint64_t tag_quarantine;      /* G-09 */
-	uint64_t ulid_grace;	      /* Y-06: a vanished local ULID is forgotten after this */
-	bool initiate;		      /* false: only answer */
+	uint64_t validator_lifetime; /* nonce age accepted (E-61, A-36) */
+	uint64_t secret_lifetime;    /* rotation period of S (E-27, Z-02) */
+	uint64_t idle_timeout;	     /* K-04 */
+	uint64_t tag_quarantine;     /* G-09 */
+	uint64_t ulid_grace;	     /* Y-06: a vanished local ULID is forgotten after this */
+	bool initiate;		     /* false: only answer */
 	/* limits */
 	unsigned max_contexts;	      /* Z-08 */
 	unsigned max_contexts_per_64; /* per /64 of the peer */
@@ -60,21 +60,21 @@ void engine_config_default(struct engine_config *c);
 /* --- output ------------------------------------------------------------- */
 
 enum engine_event_type {
-	ENGINE_EV_NEW,		/* an I1 was sent: context in I1-SENT */
+	ENGINE_EV_NEW, /* an I1 was sent: context in I1-SENT */
 	ENGINE_EV_ESTABLISHED,
-	ENGINE_EV_FAILED,	/* negative cache entry made */
-	ENGINE_EV_EXPLORING,	/* REAP left Operational */
-	ENGINE_EV_SWITCHED,	/* episode ended on another pair */
-	ENGINE_EV_RECOVERED,	/* episode ended on the same pair */
-	ENGINE_EV_RECOVERING,	/* R1bis accepted, I2bis sent */
-	ENGINE_EV_LOCATORS,	/* Ls(peer) or Ls(local) changed */
-	ENGINE_EV_GONE,		/* context removed */
+	ENGINE_EV_FAILED,     /* negative cache entry made */
+	ENGINE_EV_EXPLORING,  /* REAP left Operational */
+	ENGINE_EV_SWITCHED,   /* episode ended on another pair */
+	ENGINE_EV_RECOVERED,  /* episode ended on the same pair */
+	ENGINE_EV_RECOVERING, /* R1bis accepted, I2bis sent */
+	ENGINE_EV_LOCATORS,   /* Ls(peer) or Ls(local) changed */
+	ENGINE_EV_GONE,	      /* context removed */
 };
 const char *engine_event_name(enum engine_event_type t); /* "established", ... */
 
 enum engine_reason {
 	ENGINE_WHY_NONE,
-	ENGINE_WHY_TRIGGER,	 /* deferral policy */
+	ENGINE_WHY_TRIGGER, /* deferral policy */
 	ENGINE_WHY_COMMAND,
 	ENGINE_WHY_PEER,	 /* the peer asked */
 	ENGINE_WHY_SEND_TIMEOUT, /* as REAP_CAUSE_* from here to PREFERENCE */
@@ -83,11 +83,11 @@ enum engine_reason {
 	ENGINE_WHY_PEER_BROKEN,
 	ENGINE_WHY_HINT,
 	ENGINE_WHY_PREFERENCE,
-	ENGINE_WHY_NO_ANSWER,	 /* I1 retries used up */
-	ENGINE_WHY_NO_SUPPORT,	 /* ICMPv6 unrecognised next header */
+	ENGINE_WHY_NO_ANSWER,  /* I1 retries used up */
+	ENGINE_WHY_NO_SUPPORT, /* ICMPv6 unrecognised next header */
 	ENGINE_WHY_IDLE,
 	ENGINE_WHY_ULID_GONE,
-	ENGINE_WHY_CONFUSION,	 /* another context took its CT(peer) */
+	ENGINE_WHY_CONFUSION, /* another context took its CT(peer) */
 	ENGINE_WHY_SHUTDOWN,
 };
 const char *engine_reason_text(enum engine_reason r); /* "nothing heard for the Send Timeout", ... */
@@ -102,8 +102,8 @@ struct engine_event {
 	uint32_t fii;
 	struct shim6_pair from, to; /* SWITCHED, RECOVERED; EXPLORING: from = current */
 	uint64_t elapsed;	    /* SWITCHED, RECOVERED: ns since the episode began */
-	uint64_t silence;	    /* EXPLORING, SWITCHED: ns since the last payload was received before it, 0 unknown */
-	unsigned probes;	    /* probes we sent in the episode */
+	uint64_t silence; /* EXPLORING, SWITCHED: ns since the last payload was received before it, 0 unknown */
+	unsigned probes;  /* probes we sent in the episode */
 };
 
 struct engine_ops {
@@ -163,15 +163,15 @@ int engine_set_local(struct engine *e, uint64_t now, const struct engine_local *
 /* --- input -------------------------------------------------------------- */
 
 /* A Shim6 control message: buf from the Shim6 header on; src and dst of its IPv6 header. */
-void engine_input_control(struct engine *e, uint64_t now, const struct shim6_addr *src,
-			  const struct shim6_addr *dst, const uint8_t *buf, size_t len);
+void engine_input_control(struct engine *e, uint64_t now, const struct shim6_addr *src, const struct shim6_addr *dst,
+			  const uint8_t *buf, size_t len);
 /* The data path dropped a tagged payload packet: no context has that CT(local) (D-15, R-01). */
 void engine_input_unknown_tag(struct engine *e, uint64_t now, const struct shim6_addr *src,
 			      const struct shim6_addr *dst, uint64_t tag);
 /* An ICMPv6 error whose quote (from its IPv6 header) is a packet of protocol 140 that we sent, still in
  * locators (L-08, I-15). */
-void engine_input_icmp(struct engine *e, uint64_t now, uint8_t type, uint8_t code, uint32_t param,
-		       const uint8_t *quote, size_t len);
+void engine_input_icmp(struct engine *e, uint64_t now, uint8_t type, uint8_t code, uint32_t param, const uint8_t *quote,
+		       size_t len);
 /* A ULID pair deserves a context (E-01). */
 void engine_trigger(struct engine *e, uint64_t now, const struct shim6_pair *ulid);
 /* The data path's notice that was asked for by dp_notify. */
@@ -191,9 +191,9 @@ enum engine_result {
 	ENGINE_E_LIMIT = -4,
 	ENGINE_E_EXISTS = -5,
 	ENGINE_E_NOMEM = -6,
-	ENGINE_E_STATE = -7,	 /* not ESTABLISHED */
-	ENGINE_E_FORMAT = -8,	 /* restore: not a saved context, or of another version */
-	ENGINE_E_ONE_PAIR = -9,	 /* nothing to explore */
+	ENGINE_E_STATE = -7,	/* not ESTABLISHED */
+	ENGINE_E_FORMAT = -8,	/* restore: not a saved context, or of another version */
+	ENGINE_E_ONE_PAIR = -9, /* nothing to explore */
 };
 const char *engine_result_text(int result);
 
@@ -205,7 +205,7 @@ int engine_drop(struct engine *e, uint64_t now, uint64_t id);
 
 struct engine_locator_info {
 	struct shim6_addr addr;
-	uint8_t flags; /* enum reap_locator_flag */
+	uint8_t flags;	/* enum reap_locator_flag */
 	uint8_t method; /* WIRE_METHOD_*, 0: the ULID itself, unverified list */
 	uint8_t priority, weight;
 	bool verified; /* peer: HBA or CGA proved */
@@ -238,7 +238,7 @@ bool engine_get(struct engine *e, uint64_t id, struct engine_ctx_info *out);
 bool engine_slot_id(const struct engine *e, uint32_t slot, uint64_t *id);
 
 struct engine_negative_info {
-	struct shim6_pair ulid; /* local unspecified: any */
+	struct shim6_pair ulid;	 /* local unspecified: any */
 	enum engine_state state; /* E_FAILED or NO_SUPPORT */
 	uint64_t until;
 };

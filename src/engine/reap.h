@@ -18,8 +18,8 @@
 #include "wire/wire.h"
 
 #define REAP_NEVER UINT64_MAX
-#define REAP_MAX_LOCATORS 16	/* per side */
-#define REAP_SENT_HISTORY 64	/* probes remembered per episode (PC-10) */
+#define REAP_MAX_LOCATORS 16 /* per side */
+#define REAP_SENT_HISTORY 64 /* probes remembered per episode (PC-10) */
 
 enum reap_state {
 	REAP_OPERATIONAL = WIRE_STA_OPERATIONAL,
@@ -63,13 +63,13 @@ struct reap_locators {
 };
 
 struct reap_config {
-	uint64_t send_timeout;	      /* S, ns; whole seconds (AMB-R26) */
-	unsigned send_jitter_percent; /* S is drawn from [S, S + this]; at most 10 (PT-19) */
-	uint64_t initial_probe_gap;   /* PC-01, ns */
-	unsigned initial_probes;      /* PC-02 */
-	uint64_t max_probe_gap;	      /* PC-03, ns */
+	uint64_t send_timeout;	       /* S, ns; whole seconds (AMB-R26) */
+	unsigned send_jitter_percent;  /* S is drawn from [S, S + this]; at most 10 (PT-19) */
+	uint64_t initial_probe_gap;    /* PC-01, ns */
+	unsigned initial_probes;       /* PC-02 */
+	uint64_t max_probe_gap;	       /* PC-03, ns */
 	unsigned probe_jitter_percent; /* +- (PT-19) */
-	uint64_t report_grace;	      /* PC-09, ns */
+	uint64_t report_grace;	       /* PC-09, ns */
 	unsigned triggered_per_second; /* PX-20 */
 };
 void reap_config_default(struct reap_config *c); /* RFC 5534 section 7 and the HARD rows */
@@ -82,7 +82,11 @@ struct reap_timers {
 	bool ka_dirty;
 };
 
-/* What the machine asks of its owner. All are called from within a verb. */
+/*
+ * What the machine asks of its owner. All are called from within a verb;
+ * state_changed, episode_begin and episode_end come last in it, in this order.
+ * None may call a verb or reap_stop() on the machine.
+ */
 struct reap_ops {
 	void (*send_keepalive)(void *owner, const struct shim6_pair *pair);
 	/* sent[0] is this probe. false: it could not be sent from here (PX-21) or the
@@ -92,7 +96,8 @@ struct reap_ops {
 			   unsigned n_received);
 	/* An episode began (state left OPERATIONAL). */
 	void (*episode_begin)(void *owner, enum reap_cause cause);
-	/* It ended; old may equal new. elapsed ns since it began, probes we sent in it. */
+	/* It ended; old may equal new. elapsed ns since it began, probes we sent in it. Called once more if a late
+	 * report moves the pair within the report grace (E8 in OP). */
 	void (*episode_end)(void *owner, enum reap_cause cause, const struct shim6_pair *old_pair,
 			    const struct shim6_pair *new_pair, uint64_t elapsed, unsigned probes);
 	void (*state_changed)(void *owner, enum reap_state from, enum reap_state to);
@@ -108,15 +113,22 @@ struct reap {
 	const struct reap_ops *ops;
 	void *owner;
 	enum reap_state state;
-	struct shim6_pair current;  /* the pair payload uses */
-	uint64_t send_timeout;	    /* S with this context's jitter */
-	uint64_t keepalive_timeout; /* X, ns */
+	struct shim6_pair current;   /* the pair payload uses */
+	uint64_t send_timeout;	     /* S with this context's jitter */
+	uint64_t keepalive_timeout;  /* X, ns */
 	uint64_t keepalive_interval; /* Y, drawn from [X/3, X/2] (PT-08) */
-	uint64_t keepalive_sent;    /* when the last one of this timer run left; 0 none */
+	uint64_t keepalive_sent;     /* when the last one of this timer run left; 0 none */
 	struct reap_episode *episode;
+	uint64_t triggered_next; /* rate of triggered probes (PX-20) */
+	bool current_down;	 /* the current pair is known to be down, and an episode has dealt with it */
 	/* counters for status */
-	uint32_t episodes, keepalives_sent, probes_sent, probes_received, probes_stale;
-	uint32_t record_mismatch, triggered_refused, probe_refused;
+	uint32_t episodes, keepalives_sent, probes_sent, probes_received;
+	uint32_t probes_stale;	    /* changed nothing: AMB-R12, AMB-R30 */
+	uint32_t record_mismatch;   /* first sent record is not the packet's addresses (AMB-R13) */
+	uint32_t records_unknown;   /* reports of probes that we did not send (PN-10) */
+	uint32_t triggered_refused; /* PX-20 */
+	uint32_t probe_refused;	    /* by ops->send_probe */
+	uint32_t out_of_memory;	    /* episodes that could not begin */
 };
 
 /* Initial state OP on the given pair, no timer running. config, ops and owner must outlive r. */
@@ -126,6 +138,8 @@ void reap_init(struct reap *r, const struct reap_config *config, const struct re
 void reap_stop(struct reap *r);
 /* Peer's Keepalive Timeout option, seconds; 0 ignored, clamped to [3, 3600] (PF-22, PT-22). */
 void reap_set_keepalive_timeout(struct reap *r, unsigned seconds);
+/* Another S for this context, ns; reap_init() takes the configured one. Jitter is added here. */
+void reap_set_send_timeout(struct reap *r, uint64_t send_timeout);
 
 /*
  * Event verbs. Payload verbs are for packets the data path does not stamp
@@ -134,8 +148,7 @@ void reap_set_keepalive_timeout(struct reap *r, unsigned seconds);
  */
 void reap_payload_sent(struct reap *r, uint64_t now, struct reap_timers *t);
 void reap_payload_received(struct reap *r, uint64_t now, struct reap_timers *t);
-void reap_keepalive_received(struct reap *r, uint64_t now, struct reap_timers *t,
-			     const struct shim6_pair *arrival);
+void reap_keepalive_received(struct reap *r, uint64_t now, struct reap_timers *t, const struct shim6_pair *arrival);
 /* m is a decoded Probe; arrival is the pair it came on, our end first. */
 void reap_probe_received(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l,
 			 const struct shim6_pair *arrival, const struct wire_msg *m);
@@ -150,7 +163,7 @@ void reap_explore(struct reap *r, uint64_t now, struct reap_timers *t, const str
 /* The candidate set changed (E11, AMB-R28): begins an episode if the current pair is down or gone (E10). */
 void reap_locators_changed(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l,
 			   enum reap_cause cause);
-/* What the data path must report: SHIM6_NOTIFY_RX while exploring, both when idle, else 0. */
+/* What the data path must report: SHIM6_NOTIFY_RX in EX, both when idle, else 0. */
 unsigned reap_wants_notify(const struct reap *r, const struct reap_timers *t);
 
 /*

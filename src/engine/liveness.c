@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Liveness: the REAP machine of each ESTABLISHED context, between the data path
+ * and the wire.
+ *
+ * Payload never passes here; the data path moves two start times (PT-21). They
+ * are read when the context's one timer fires or a message comes, lent to the
+ * REAP verb, and written back if the verb changed them. When neither runs, the
+ * context has no REAP timer at all: the data path is asked to report the next
+ * packet.
+ */
+#include "engine/internal.h"
+
+enum engine_reason reason_of_cause(enum reap_cause cause)
+{
+	switch (cause) {
+	case REAP_CAUSE_SEND_TIMEOUT:
+		return ENGINE_WHY_SEND_TIMEOUT;
+	case REAP_CAUSE_PEER_PROBE:
+		return ENGINE_WHY_PEER_PROBE;
+	case REAP_CAUSE_LOCAL_DOWN:
+		return ENGINE_WHY_LOCAL_DOWN;
+	case REAP_CAUSE_PEER_BROKEN:
+		return ENGINE_WHY_PEER_BROKEN;
+	case REAP_CAUSE_HINT:
+		return ENGINE_WHY_HINT;
+	case REAP_CAUSE_COMMAND:
+		return ENGINE_WHY_COMMAND;
+	case REAP_CAUSE_PREFERENCE:
+		return ENGINE_WHY_PREFERENCE;
+	case REAP_CAUSE_NONE:
+		break;
+	}
+	return ENGINE_WHY_NONE;
+}
+
+/* --- what REAP asks of us ----------------------------------------------- */
+
+static void op_send_keepalive(void *owner, const struct shim6_pair *pair)
+{
+	struct context *c = owner;
+	uint8_t buf[WIRE_MAX_MSG];
+	struct wire_builder b;
+
+	wire_begin_keepalive(&b, buf, sizeof(buf), c->ct_peer);
+	if (emit(c->engine, pair, &b))
+		context_note_sent(c, c->engine->liveness->now, &pair->peer);
+}
+
+static bool op_send_probe(void *owner, const struct shim6_pair *pair, enum wire_sta sta, const struct wire_record *sent,
+			  unsigned n_sent, const struct wire_record *received, unsigned n_received)
+{
+	struct context *c = owner;
+	struct engine *e = c->engine;
+	uint64_t now = e->liveness->now;
+	uint8_t buf[WIRE_MAX_MSG];
+	struct wire_builder b;
+
+	if (!token_take(&e->limits.probes, now, e->config.probes_per_second)) {
+		count(e, C_limit_probes); /* (PX-20) */
+		return false;
+	}
+	wire_begin_probe(&b, buf, sizeof(buf), c->ct_peer, sta, sent, n_sent, received, n_received);
+	if (!emit(e, pair, &b))
+		return false;
+	context_note_sent(c, now, &pair->peer);
+	return true;
+}
+
+static void op_episode_begin(void *owner, enum reap_cause cause)
+{
+	struct context *c = owner;
+	struct liveness *v = c->engine->liveness;
+
+	v->began = true;
+	v->cause = cause;
+}
+
+static void op_episode_end(void *owner, enum reap_cause cause, const struct shim6_pair *old_pair,
+			   const struct shim6_pair *new_pair, uint64_t elapsed, unsigned probes)
+{
+	struct context *c = owner;
+	struct liveness *v = c->engine->liveness;
+
+	v->ended = true;
+	v->cause = cause;
+	v->from = *old_pair;
+	v->to = *new_pair;
+	v->elapsed = elapsed;
+	v->probes = probes;
+}
+
+static void op_state_changed(void *owner, enum reap_state from, enum reap_state to)
+{
+	/* The projection is brought up to date after each verb; nothing is left to do here. */
+	(void)owner;
+	(void)from;
+	(void)to;
+}
+
+static void op_peer_probed(void *owner, const struct shim6_addr *locator)
+{
+	struct context *c = owner;
+	int i = context_peer_index(c, locator);
+
+	if (i >= 0)
+		c->peer[i].flags |= REAP_LOC_PROBED; /* (PN-07) */
+}
+
+static uint32_t op_random32(void *owner)
+{
+	return engine_random32(((struct context *)owner)->engine);
+}
+
+static const struct reap_ops reap_ops = {
+	.send_keepalive = op_send_keepalive,
+	.send_probe = op_send_probe,
+	.episode_begin = op_episode_begin,
+	.episode_end = op_episode_end,
+	.state_changed = op_state_changed,
+	.peer_probed = op_peer_probed,
+	.random32 = op_random32,
+};
+
+/* --- bracket ------------------------------------------------------------ */
+
+void liveness_start(struct engine *e, struct context *c)
+{
+	reap_init(&c->reap, &e->config.reap, &reap_ops, c, &c->current);
+}
+
+void liveness_stop(struct context *c)
+{
+	if (c->reap.owner)
+		reap_stop(&c->reap); /* (E12) */
+	c->reap.owner = NULL;
+}
+
+static void load_timers(struct engine *e, const struct context *c, struct shim6_stamps *st, struct reap_timers *t)
+{
+	if (!e->ops.dp_stamps(e->user, c->slot, st))
+		*st = (struct shim6_stamps){ 0 };
+	*t = (struct reap_timers){ .send_t0 = st->send_t0, .ka_t0 = st->ka_t0 };
+}
+
+void liveness_enter(struct liveness *v, struct engine *e, struct context *c, uint64_t now)
+{
+	*v = (struct liveness){ .engine = e, .context = c, .now = now };
+	load_timers(e, c, &v->stamps, &v->timers);
+	v->locators = context_locators(c);
+	e->liveness = v;
+}
+
+static void tell_begin(const struct liveness *v)
+{
+	struct context *c = v->context;
+	struct engine_event ev = {
+		.type = ENGINE_EV_EXPLORING,
+		.reason = reason_of_cause(v->cause),
+		.now = v->now,
+		.id = c->id,
+		.slot = c->slot,
+		.ulid = c->ulid,
+		.fii = c->fii,
+		.from = v->ended ? v->from : c->current,
+		.silence = v->stamps.last_rx ? v->now - v->stamps.last_rx : 0,
+	};
+
+	count(v->engine, C_explorations);
+	v->engine->ops.event(v->engine->user, &ev);
+}
+
+static void tell_end(const struct liveness *v)
+{
+	struct context *c = v->context;
+	bool switched = !shim6_pair_eq(&v->from, &v->to);
+	struct engine_event ev = {
+		.type = switched ? ENGINE_EV_SWITCHED : ENGINE_EV_RECOVERED,
+		.reason = reason_of_cause(v->cause),
+		.now = v->now,
+		.id = c->id,
+		.slot = c->slot,
+		.ulid = c->ulid,
+		.fii = c->fii,
+		.from = v->from,
+		.to = v->to,
+		.elapsed = v->elapsed,
+		.silence = v->stamps.last_rx ? v->now - v->stamps.last_rx : 0,
+		.probes = v->probes,
+	};
+
+	if (switched) {
+		c->switches++;
+		c->switch_time = v->now;
+		c->switch_elapsed = v->elapsed;
+		c->switch_from = v->from;
+		c->switch_to = v->to;
+		c->last_reason = (uint8_t)ev.reason;
+		count(v->engine, C_switches);
+	}
+	v->engine->ops.event(v->engine->user, &ev);
+}
+
+bool liveness_leave(struct liveness *v)
+{
+	struct engine *e = v->engine;
+	struct context *c = v->context;
+	struct reap_timers *t = &v->timers;
+
+	e->liveness = NULL;
+	if (t->send_dirty || t->ka_dirty)
+		e->ops.dp_set_timers(e->user, c->slot, t->send_dirty ? &t->send_t0 : NULL,
+				     t->ka_dirty ? &t->ka_t0 : NULL);
+	c->current = c->reap.current;
+	if (!context_project(e, c, v->now))
+		return false;
+	if (v->began)
+		tell_begin(v);
+	if (v->ended)
+		tell_end(v);
+	context_notify(e, c, reap_wants_notify(&c->reap, t));
+	context_rearm(e, c, v->now);
+	return true;
+}
+
+void context_notify(struct engine *e, struct context *c, unsigned mask)
+{
+	if (mask == c->notify)
+		return;
+	c->notify = (uint8_t)mask;
+	e->ops.dp_notify(e->user, c->slot, mask);
+}
+
+/* --- deadlines ---------------------------------------------------------- */
+
+/* End of the idle time: only packets of the upper layer count (K-04, K-05, PI-08). */
+static uint64_t idle_until(const struct engine *e, const struct context *c, const struct shim6_stamps *st)
+{
+	uint64_t last = c->established;
+
+	if (st->last_tx > last)
+		last = st->last_tx;
+	if (st->last_rx > last)
+		last = st->last_rx;
+	return last + e->config.idle_timeout;
+}
+
+uint64_t liveness_deadline(struct engine *e, const struct context *c, uint64_t now)
+{
+	struct shim6_stamps st;
+	struct reap_timers t;
+	uint64_t idle, reap;
+
+	/* Read after the notice was asked for, so that a packet in between is not overlooked. */
+	load_timers(e, c, &st, &t);
+	idle = idle_until(e, c, &st);
+	reap = reap_deadline(&c->reap, now, &t);
+	return reap < idle ? reap : idle;
+}
+
+void liveness_timer(struct engine *e, struct context *c, uint64_t now)
+{
+	struct liveness v;
+
+	liveness_enter(&v, e, c, now);
+	if (now >= idle_until(e, c, &v.stamps)) {
+		e->liveness = NULL;
+		count(e, C_contexts_idle);
+		context_free(e, c, now, ENGINE_WHY_IDLE);
+		return;
+	}
+	reap_timer(&c->reap, now, &v.timers, &v.locators);
+	liveness_leave(&v);
+}
+
+/* --- events ------------------------------------------------------------- */
+
+void liveness_payload(struct engine *e, struct context *c, uint64_t now, bool received)
+{
+	struct liveness v;
+
+	liveness_enter(&v, e, c, now);
+	if (received)
+		reap_payload_received(&c->reap, now, &v.timers);
+	else
+		reap_payload_sent(&c->reap, now, &v.timers);
+	liveness_leave(&v);
+}
+
+void liveness_explore(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause,
+		      const struct shim6_pair *wanted)
+{
+	struct liveness v;
+
+	liveness_enter(&v, e, c, now);
+	reap_explore(&c->reap, now, &v.timers, &v.locators, cause, wanted);
+	liveness_leave(&v);
+}
+
+void liveness_locators(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause)
+{
+	struct liveness v;
+
+	liveness_enter(&v, e, c, now);
+	reap_locators_changed(&c->reap, now, &v.timers, &v.locators, cause);
+	liveness_leave(&v);
+}
+
+void liveness_hint(struct engine *e, struct context *c, uint64_t now)
+{
+	if (c->state != ENGINE_ESTABLISHED || context_pairs(c) < 2)
+		return;
+	if (c->hinted && now - c->hinted < HINT_GAP) {
+		count(e, C_limit_hint);
+		return;
+	}
+	c->hinted = now;
+	liveness_explore(e, c, now, REAP_CAUSE_HINT, NULL);
+}
+
+void recv_keepalive(struct engine *e, struct context *c, const struct rx *rx)
+{
+	struct liveness v;
+
+	c->keepalives_received++;
+	liveness_enter(&v, e, c, rx->now);
+	reap_keepalive_received(&c->reap, rx->now, &v.timers, &rx->pair);
+	liveness_leave(&v);
+}
+
+void recv_probe(struct engine *e, struct context *c, const struct rx *rx)
+{
+	struct liveness v;
+
+	liveness_enter(&v, e, c, rx->now);
+	reap_probe_received(&c->reap, rx->now, &v.timers, &v.locators, &rx->pair, &rx->m);
+	if (liveness_leave(&v) && v.ended && c->update)
+		update_timeout(e, c->update, rx->now); /* goes with the new pair at once (PI-07) */
+}
