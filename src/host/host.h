@@ -20,7 +20,7 @@
 struct host_link {
 	unsigned ifindex;
 	char name[IF_NAMESIZE];
-	bool up;	/* IFF_UP and carrier: can pass packets (PA-06) */
+	bool up; /* IFF_UP and carrier: can pass packets (PA-06) */
 	bool loopback;
 	unsigned mtu;
 };
@@ -29,7 +29,7 @@ struct host_address {
 	struct shim6_addr addr;
 	unsigned prefix_len;
 	unsigned ifindex;
-	bool tentative;	 /* duplicate address detection not done, or failed (PA-01) */
+	bool tentative; /* duplicate address detection not done, or failed (PA-01) */
 	bool dad_failed;
 	bool deprecated; /* (PA-04) */
 };
@@ -38,7 +38,8 @@ struct host_address {
 struct host_router {
 	struct shim6_addr gateway;
 	unsigned ifindex;
-	bool failed; /* neighbour state FAILED (PA-07) */
+	bool failed;	    /* neighbour state FAILED (PA-07) */
+	bool default_route; /* of a default route, not only of routes to some prefixes */
 };
 
 struct host_snapshot {
@@ -46,7 +47,9 @@ struct host_snapshot {
 	struct host_link links[HOST_MAX_LINKS];
 	struct host_address addresses[HOST_MAX_ADDRESSES];
 	struct host_router routers[HOST_MAX_ROUTERS];
-	uint64_t dropped; /* entries that did not fit */
+	uint64_t dropped;   /* entries that did not fit, each refusal counted */
+	uint64_t overflows; /* times the kernel lost notifications and all was read anew */
+	uint64_t malformed; /* messages passed over because an attribute was not as it should be */
 };
 
 struct host;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Links: the veth pair of the data path, and what any device needs set. */
 #include <net/if.h>
+#include <linux/pkt_sched.h>
 #include <linux/veth.h>
 
 #include "rtnl/rtnl_internal.h"
@@ -88,4 +89,37 @@ int rtnl_link_no_autoconf(struct rtnl *r, unsigned ifindex)
 	mnl_attr_nest_end(nlh, inet6);
 	mnl_attr_nest_end(nlh, spec);
 	return rtnl_talk(r, nlh);
+}
+
+static int on_filter(const struct nlmsghdr *nlh, void *user)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(nlh);
+	int *n = user;
+
+	/* One answer without a handle names the chain of filters itself. */
+	if (nlh->nlmsg_type == RTM_NEWTFILTER && tc->tcm_handle)
+		(*n)++;
+	return MNL_CB_OK;
+}
+
+int rtnl_clsact_filters(struct rtnl *r, unsigned ifindex)
+{
+	static const uint32_t parents[] = { TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+					    TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) };
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+		struct rtnl_request q;
+		struct nlmsghdr *nlh = rtnl_begin(&q, RTM_GETTFILTER, 0);
+		struct tcmsg *tc = mnl_nlmsg_put_extra_header(nlh, sizeof(*tc));
+		int rc;
+
+		tc->tcm_family = AF_UNSPEC;
+		tc->tcm_ifindex = (int)ifindex;
+		tc->tcm_parent = parents[i];
+		rc = rtnl_dump(r, nlh, on_filter, &n);
+		if (rc)
+			return rc;
+	}
+	return n;
 }

@@ -234,6 +234,12 @@ static int rule_talk(struct rtnl *r, uint16_t type, uint16_t flags, const struct
 		rtnl_put_addr(nlh, FRA_DST, &rule->to);
 	if (rule->ip_proto)
 		mnl_attr_put_u8(nlh, FRA_IP_PROTO, (uint8_t)rule->ip_proto);
+	if (rule->mark_mask) {
+		mnl_attr_put_u32(nlh, FRA_FWMARK, rule->mark);
+		mnl_attr_put_u32(nlh, FRA_FWMASK, rule->mark_mask);
+	}
+	if (rule->suppress_default)
+		mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, 0);
 	mnl_attr_put_u32(nlh, FRA_TABLE, rule->table);
 	mnl_attr_put_u32(nlh, FRA_PRIORITY, rule->priority);
 	mnl_attr_put_u8(nlh, FRA_PROTOCOL, RTNL_PROTOCOL);

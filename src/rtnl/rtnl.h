@@ -50,22 +50,27 @@ struct rtnl_route {
 	unsigned ifindex;
 	unsigned table;
 	unsigned metric;
-	unsigned mtu;	   /* RTAX_MTU, not locked */
-	unsigned advmss;   /* RTAX_ADVMSS */
+	unsigned mtu;	 /* RTAX_MTU, not locked */
+	unsigned advmss; /* RTAX_ADVMSS */
 };
 int rtnl_route_replace(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_flush_table(struct rtnl *r, unsigned table); /* every IPv6 route of that table */
 
-/* Policy rules: [from PREFIX] [to PREFIX] [ipproto N] lookup TABLE priority N. */
+/* Policy rules: [from PREFIX] [to PREFIX] [ipproto N] [fwmark MARK/MASK] lookup TABLE priority N. */
 struct rtnl_rule {
 	struct shim6_addr from, to;
 	unsigned from_len, to_len;
-	unsigned ip_proto; /* 0: any */
+	unsigned ip_proto;	  /* 0: any */
+	unsigned mark, mark_mask; /* mask 0: any */
+	bool suppress_default;	  /* where the table has but a default route, go on behind this rule */
 	unsigned table;
 	unsigned priority;
 };
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
+
+/* Number of tc filters on a device's clsact, both directions; or negative errno. */
+int rtnl_clsact_filters(struct rtnl *r, unsigned ifindex);
 
 #endif
