@@ -19,7 +19,7 @@
 struct datapath;
 
 struct datapath_config {
-	const char *pin_dir;	  /* under a bpffs; e.g. /sys/fs/bpf/shim6 */
+	const char *pin_dir; /* under a bpffs; e.g. /sys/fs/bpf/shim6 */
 	unsigned max_contexts;
 	unsigned trigger_packets; /* packets of a ULID pair, both directions, that ask for a context */
 	const char *device;	  /* base name of the veth pair: "shim" makes shim0 and shim1 */

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Contexts as packets meet them: counters, finding a context, its activity
+ * stamps (PT-21), what is told to the daemon, and segments held for it.
+ */
+#ifndef SHIM6_CONTEXT_BPF_H
+#define SHIM6_CONTEXT_BPF_H
+
+#include "maps.bpf.h"
+#include "packet.bpf.h"
+
+#define TCP_MIN 20
+#define TCP_FIN_SYN 0x03
+
+#define barrier() asm volatile("" ::: "memory")
+
+static __always_inline void count(__u32 counter)
+{
+	__u64 *c = bpf_map_lookup_elem(&s6_counters, &counter);
+
+	if (c)
+		(*c)++;
+}
+
+static __always_inline int drop(__u32 counter)
+{
+	count(counter);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline const struct sb_config *config(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&s6_config, &zero);
+}
+
+/*
+ * Copies a context. The map replaces values as a whole, but may use the memory
+ * of the old one again at once: a value that changed under the copy is refused.
+ */
+static __always_inline int context_read(__u32 slot, struct sb_context *out)
+{
+	const struct sb_context *c = bpf_map_lookup_elem(&s6_contexts, &slot);
+	__u32 seq;
+
+	if (!c)
+		return -1;
+	seq = *(volatile const __u32 *)&c->seq;
+	barrier();
+	*out = *c;
+	barrier();
+	return seq == out->seq_end && *(volatile const __u32 *)&c->seq == seq ? 0 : 1;
+}
+
+static __noinline int tell(struct sb_event *ev)
+{
+	long rc;
+
+	if (ev->type == SB_EVENT_UNKNOWN_TAG || ev->type == SB_EVENT_TRIGGER)
+		rc = bpf_ringbuf_output(&s6_strays, ev, sizeof(*ev), 0);
+	else
+		rc = bpf_ringbuf_output(&s6_events, ev, sizeof(*ev), 0);
+	count(rc ? SB_C_events_lost : SB_C_events);
+	return rc ? -1 : 0;
+}
+
+/* Answers datapath_notify() once; asked again when there was no room to tell. */
+static __noinline int tell_activity(struct sb_activity *a, __u32 slot, __u64 ct_local, __u32 mask)
+{
+	struct sb_event ev = { .type = SB_EVENT_ACTIVITY, .slot = slot, .tag = ct_local };
+
+	if (!a)
+		return 0;
+	ev.mask = __sync_fetch_and_and(&a->notify, ~mask) & mask;
+	if (ev.mask && tell(&ev))
+		__sync_fetch_and_or(&a->notify, ev.mask);
+	return 0;
+}
+
+enum {
+	NOTIFY_TX = 1,
+	NOTIFY_RX = 2
+}; /* as enum shim6_notify */
+
+static __always_inline __u32 packets_of(const struct __sk_buff *skb)
+{
+	return skb->gso_segs > 1 ? skb->gso_segs : 1;
+}
+
+/* A copy of a TCP segment that has data or opens or closes, for the time after the switch. */
+static __noinline int hold(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local)
+{
+	struct sb_held *h;
+	__u8 tcp[14];
+	__u32 len = skb->len - l2;
+
+	if (skb->gso_segs > 1 || len > SB_HELD_MAX || len < IP6_LEN + TCP_MIN)
+		return 0;
+	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN, tcp, sizeof(tcp)))
+		return 0;
+	if (len <= IP6_LEN + (__u32)(tcp[12] >> 4) * 4 && !(tcp[13] & TCP_FIN_SYN))
+		return 0;
+	h = bpf_ringbuf_reserve(&s6_held, sizeof(*h), 0);
+	if (!h) {
+		count(SB_C_held_lost);
+		return 0;
+	}
+	h->slot = slot;
+	h->ct_local = ct_local;
+	h->len = len;
+	asm volatile("" : "+r"(len));
+	if (len < IP6_LEN || len > SB_HELD_MAX || bpf_skb_load_bytes(skb, l2, h->packet, len)) {
+		bpf_ringbuf_discard(h, 0);
+		count(SB_C_held_lost);
+		return 0;
+	}
+	bpf_ringbuf_submit(h, 0);
+	count(SB_C_held);
+	return 0;
+}
+
+/* Payload was sent (PT-01, PT-04). nh is what follows the IPv6 header. */
+static __always_inline void sent(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local, __u32 flags, __u8 nh)
+{
+	struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
+	const struct sb_config *c;
+	__u64 now;
+
+	if (!a)
+		return;
+	now = bpf_ktime_get_ns();
+	if (nh == IPPROTO_TCP) {
+		__u64 since = a->send_t0;
+
+		c = config();
+		if ((flags & SB_EXPLORING) ||
+		    (c && c->held_after && since && now > since && now - since > c->held_after))
+			hold(skb, l2, slot, ct_local);
+	}
+	a->last_tx = now;
+	if (a->ka_t0)
+		a->ka_t0 = 0;
+	if (!a->send_t0)
+		a->send_t0 = now;
+	__sync_fetch_and_add(&a->tx_packets, packets_of(skb));
+	__sync_fetch_and_add(&a->tx_bytes, skb->len - l2);
+	if (a->notify & NOTIFY_TX)
+		tell_activity(a, slot, ct_local, NOTIFY_TX);
+}
+
+/* Payload was received (PT-02, PT-03). */
+static __always_inline void received(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local)
+{
+	struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
+	__u64 now;
+
+	if (!a)
+		return;
+	now = bpf_ktime_get_ns();
+	a->last_rx = now;
+	if (a->send_t0)
+		a->send_t0 = 0;
+	if (!a->ka_t0)
+		a->ka_t0 = now;
+	__sync_fetch_and_add(&a->rx_packets, packets_of(skb));
+	__sync_fetch_and_add(&a->rx_bytes, skb->len - l2);
+	if (a->notify & NOTIFY_RX)
+		tell_activity(a, slot, ct_local, NOTIFY_RX);
+}
+
+static __always_inline bool bypassed_prefix(const struct sb_addr *peer)
+{
+	struct sb_lpm_key key = { .prefix_len = 128, .addr = *peer };
+	const struct sb_config *c = config();
+
+	return c && c->n_bypass && bpf_map_lookup_elem(&s6_bypass, &key);
+}
+
+/* A packet without a context: count its pair, in both directions alike. */
+static __noinline int count_pair(struct __sk_buff *skb, struct sb_pair *pair, __u32 nh)
+{
+	struct sb_seen *s, fresh = { .packets = packets_of(skb) };
+	struct sb_event ev = { .type = SB_EVENT_TRIGGER };
+	const struct sb_config *c = config();
+
+	if (!pair || !c || !c->trigger_packets || nh == NH_SCTP || is_multicast(&pair->peer) ||
+	    is_link_local(&pair->peer) || is_unspecified_or_loopback(&pair->peer))
+		return 0;
+	if (!bpf_map_lookup_elem(&s6_locals, &pair->local) || bypassed_prefix(&pair->peer))
+		return 0;
+	s = bpf_map_lookup_elem(&s6_seen, pair);
+	if (s) {
+		fresh.packets += __sync_fetch_and_add(&s->packets, fresh.packets);
+	} else {
+		bpf_map_update_elem(&s6_seen, pair, &fresh, BPF_NOEXIST);
+		s = bpf_map_lookup_elem(&s6_seen, pair);
+	}
+	if (!s || fresh.packets < c->trigger_packets || s->told || __sync_lock_test_and_set(&s->told, 1))
+		return 0;
+	ev.pair = *pair;
+	ev.packets = fresh.packets;
+	if (tell(&ev))
+		s->told = 0;
+	return 0;
+}
+
+#endif

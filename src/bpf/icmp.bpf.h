@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * ICMPv6 errors about tagged packets of ours (RFC 5533 section 8): found by the
+ * quoted locators and CT(peer) (I-11), turned in place into the error that the
+ * sender's socket would have got without us: ULIDs in, payload header out, MTU
+ * less 8 (I-10, I-12), and handed to the daemon as a hint (I-16).
+ */
+#ifndef SHIM6_ICMP_BPF_H
+#define SHIM6_ICMP_BPF_H
+
+#include "context.bpf.h"
+
+#define ICMP6_LEN 8
+#define ICMP6_UNREACHABLE 1
+#define ICMP6_TOO_BIG_TYPE 2
+#define ICMP6_TIME_EXCEEDED 3
+#define ICMP6_PROBLEM 4
+#define MTU_CEILING 65535
+
+struct icmp6 {
+	__u8 type, code;
+	__u16 check;
+	union {
+		__u32 word;  /* MTU, pointer */
+		__u8 length; /* of the quote in 8 octets, with RFC 4884 extensions behind it */
+	};
+};
+
+/* The error's own header and the quoted one, as they stand one after the other. */
+struct error {
+	struct icmp6 icmp;
+	struct ip6 quote;
+};
+
+/* The path MTU of the current pair takes effect at once; it never rises here. */
+static __always_inline __u32 learn_mtu(__u32 slot, __u32 reported)
+{
+	struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
+
+	if (reported < SB_MIN_MTU)
+		reported = SB_MIN_MTU;
+	if (reported > MTU_CEILING)
+		reported = MTU_CEILING;
+	if (a && (!a->mtu || reported < a->mtu))
+		a->mtu = reported;
+	return reported;
+}
+
+/* Is a field of the payload header, or the octet that names it, the culprit (I-05)? */
+static __always_inline bool about_shim(const struct error *e, const struct place *p)
+{
+	__u32 pointer = bpf_ntohl(e->icmp.word);
+
+	return e->icmp.type == ICMP6_PROBLEM &&
+	       (pointer == p->nh_off || (pointer >= p->off && pointer < p->off + SB_SHIM_LEN));
+}
+
+static __always_inline void translate_header(struct error *e, const struct place *p, const struct sb_context *c,
+					     __u8 inner_nh, __u32 mtu)
+{
+	__u32 pointer = bpf_ntohl(e->icmp.word);
+
+	if (e->icmp.type == ICMP6_TOO_BIG_TYPE)
+		e->icmp.word = bpf_htonl(mtu - SB_SHIM_LEN);
+	else if (e->icmp.type == ICMP6_PROBLEM && pointer >= p->off)
+		e->icmp.word = bpf_htonl(pointer - SB_SHIM_LEN);
+	else if (e->icmp.type != ICMP6_PROBLEM && e->icmp.length)
+		e->icmp.length--;
+	if (p->off == IP6_LEN)
+		e->quote.nh = inner_nh;
+	e->quote.len = bpf_htons((__u16)(bpf_ntohs(e->quote.len) - SB_SHIM_LEN));
+	e->quote.src = c->ulid.local;
+	e->quote.dst = c->ulid.peer;
+}
+
+/* All that goes into the checksum and changes: old out, new in. The field itself is 0 in both. */
+static __always_inline __u16 new_check(__u16 check, const struct error *old, const struct error *new, __u64 shim,
+				       const struct place *p, __u32 upper_len)
+{
+	__u32 len[2] = { bpf_htonl(upper_len), bpf_htonl(upper_len - SB_SHIM_LEN) };
+	__s64 sum = (__u16)~check;
+
+	sum = bpf_csum_diff((__be32 *)old, sizeof(*old), (__be32 *)new, sizeof(*new), (__u32)sum);
+	sum = bpf_csum_diff((__be32 *)&shim, SB_SHIM_LEN, NULL, 0, (__u32)sum);
+	sum = bpf_csum_diff(&len[0], 4, &len[1], 4, (__u32)sum);
+	if (p->off != IP6_LEN) {
+		/* The predecessor is an extension header, whose first octet (at an even offset) changes. */
+		len[0] = bpf_htonl((__u32)SB_NH_SHIM6 << 8);
+		len[1] = bpf_htonl((__u32)(bpf_be64_to_cpu(shim) >> 56) << 8);
+		sum = bpf_csum_diff(&len[0], 4, &len[1], 4, (__u32)sum);
+	}
+	return csum_fold((__u64)sum);
+}
+
+static __always_inline int translate(struct __sk_buff *skb, __u32 l2, struct error *old, const struct place *p,
+				     const struct sb_context *c, __u64 shim, __u32 mtu)
+{
+	const __u32 quote = l2 + IP6_LEN + ICMP6_LEN;
+	__u8 inner_nh = (__u8)(bpf_be64_to_cpu(shim) >> 56);
+	__u16 check = old->icmp.check, len;
+	struct error new;
+
+	if (bpf_skb_load_bytes(skb, l2 + 4, &len, 2))
+		return -1;
+	old->icmp.check = 0;
+	new = *old;
+	translate_header(&new, p, c, inner_nh, mtu);
+	new.icmp.check = new_check(check, old, &new, shim, p, bpf_ntohs(len));
+	if (p->off != IP6_LEN) {
+		if (bpf_skb_store_bytes(skb, quote + p->nh_off, &inner_nh, 1, BPF_F_RECOMPUTE_CSUM) ||
+		    move_back(skb, quote + IP6_LEN, p->off - IP6_LEN, SB_SHIM_LEN))
+			return -1;
+	}
+	len = bpf_htons((__u16)(bpf_ntohs(len) - SB_SHIM_LEN));
+	if (bpf_skb_adjust_room(skb, -SB_SHIM_LEN, BPF_ADJ_ROOM_NET, 0) ||
+	    bpf_skb_store_bytes(skb, l2 + 4, &len, 2, BPF_F_RECOMPUTE_CSUM))
+		return -1;
+	return bpf_skb_store_bytes(skb, l2 + IP6_LEN, &new, sizeof(new), BPF_F_RECOMPUTE_CSUM);
+}
+
+static __noinline int tell_icmp(__u32 slot, __u64 ct_peer, __u8 type, __u8 code, __u32 mtu)
+{
+	struct sb_event ev = {
+		.type = SB_EVENT_ICMP, .slot = slot, .tag = ct_peer, .icmp_type = type, .icmp_code = code, .mtu = mtu
+	};
+
+	return tell(&ev);
+}
+
+/* The slot that sends packets like the quoted one; NULL for none. */
+static __always_inline const __u32 *slot_of_quote(const struct error *e, __u64 ct_peer)
+{
+	struct sb_quote_key key = { .current = { .local = e->quote.src, .peer = e->quote.dst }, .ct_peer = ct_peer };
+
+	return bpf_map_lookup_elem(&s6_by_quote, &key);
+}
+
+/* An error whose quote has a payload header at p. */
+static __noinline int icmp_tagged(struct __sk_buff *skb, __u32 l2, struct error *e, struct place *p)
+{
+	struct sb_context c;
+	const __u32 *slot;
+	__u32 mtu = 0;
+	__u64 shim;
+
+	if (!e || !p)
+		return TC_ACT_SHOT;
+	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN + ICMP6_LEN + p->off, &shim, sizeof(shim)))
+		return drop(SB_C_icmp_truncated);
+	if (!(bpf_be64_to_cpu(shim) & (1ULL << 47)))
+		return TC_ACT_UNSPEC; /* a control message: the daemon's socket gets it (I-15) */
+	slot = slot_of_quote(e, bpf_be64_to_cpu(shim) & SB_TAG_MASK);
+	if (!slot || context_read(*slot, &c) || bpf_ntohs(e->quote.len) < SB_SHIM_LEN)
+		return drop(SB_C_icmp_unmatched);
+	if (e->icmp.type == ICMP6_TOO_BIG_TYPE)
+		mtu = learn_mtu(*slot, bpf_ntohl(e->icmp.word));
+	tell_icmp(*slot, c.ct_peer, e->icmp.type, e->icmp.code, mtu);
+	if (about_shim(e, p))
+		return drop(SB_C_icmp_shim);
+	if (translate(skb, l2, e, p, &c, shim, mtu))
+		return drop(SB_C_icmp_failed);
+	count(SB_C_icmp_translated);
+	return TC_ACT_UNSPEC;
+}
+
+/* An ICMPv6 message behind the IPv6 header. TC_ACT_OK: nothing to do with the shim. */
+static __noinline int icmp(struct __sk_buff *skb, __u32 l2)
+{
+	struct place p;
+	struct error e;
+	__u8 type;
+
+	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN, &type, 1) || type < ICMP6_UNREACHABLE || type > ICMP6_PROBLEM)
+		return TC_ACT_OK;
+	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN, &e, sizeof(e)))
+		return TC_ACT_OK;
+	p = (struct place){ .off = IP6_LEN, .nh_off = 6, .nh = e.quote.nh };
+	if (!place_of_shim(skb, l2 + IP6_LEN + ICMP6_LEN, &p))
+		return TC_ACT_OK;
+	if (!bpf_map_lookup_elem(&s6_locals, &e.quote.src))
+		return TC_ACT_OK; /* we forward it, or the quoted source is not ours */
+	return icmp_tagged(skb, l2, &e, &p);
+}
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The veth pair and the tc filters. shim0 must not offload segmentation or
+ * checksums: nobody behind it could do them for next header 140. Neither end
+ * resolves neighbours or configures itself: no packet there but those led there.
+ */
+#include <net/if.h>
+
+#include <linux/ethtool.h>
+#include <linux/if_arp.h>
+#include <linux/sockios.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "datapath/bpf/dp.h"
+#include "datapath/bpf/skeleton.h"
+
+static int device_ioctl(const char *name, unsigned long request, struct ifreq *ifr)
+{
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	memcpy(ifr->ifr_name, name, strnlen(name, IFNAMSIZ - 1));
+	rc = ioctl(fd, request, ifr) < 0 ? -errno : 0;
+	close(fd);
+	return rc;
+}
+
+static int ethtool(const char *name, void *data)
+{
+	struct ifreq ifr = { .ifr_data = data };
+
+	return device_ioctl(name, SIOCETHTOOL, &ifr);
+}
+
+static int hardware_address(const char *name, struct sockaddr *sa)
+{
+	struct ifreq ifr = { 0 };
+	int rc = device_ioctl(name, SIOCGIFHWADDR, &ifr);
+
+	*sa = ifr.ifr_hwaddr;
+	return rc;
+}
+
+static int offloads_off(const char *name)
+{
+	static const uint32_t commands[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_STXCSUM };
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		struct ethtool_value v = { .cmd = commands[i], .data = 0 };
+		int rc = ethtool(name, &v);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+int dp_device_exists_and_is_veth(const char *name)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	int rc;
+
+	if (!if_nametoindex(name))
+		return 0;
+	rc = ethtool(name, &info);
+	if (rc == -ENODEV)
+		return 0;
+	return !rc && !strcmp(info.driver, "veth") ? 1 : -EEXIST;
+}
+
+static int set_up(struct datapath *dp, const char *name0)
+{
+	int rc = offloads_off(name0);
+
+	rc = rc ? rc : rtnl_link_no_autoconf(dp->rtnl, dp->shim0);
+	rc = rc ? rc : rtnl_link_no_autoconf(dp->rtnl, dp->shim1);
+	rc = rc ? rc : rtnl_link_no_arp(dp->rtnl, dp->shim0);
+	rc = rc ? rc : rtnl_link_no_arp(dp->rtnl, dp->shim1);
+	rc = rc ? rc : rtnl_link_mtu(dp->rtnl, dp->shim1, DP_SHIM1_MTU);
+	rc = rc ? rc : rtnl_link_mtu(dp->rtnl, dp->shim0, dp->shim0_mtu);
+	rc = rc ? rc : rtnl_link_up(dp->rtnl, dp->shim1, true);
+	return rc ? rc : rtnl_link_up(dp->rtnl, dp->shim0, true);
+}
+
+int dp_shim_create(struct datapath *dp, char *err, size_t err_len)
+{
+	char name[2][IFNAMSIZ + 1];
+	int rc = 0;
+
+	for (int i = 0; i < 2; i++) {
+		snprintf(name[i], sizeof(name[i]), "%s%d", dp->device, i);
+		if (dp_device_exists_and_is_veth(name[i]) < 0) {
+			snprintf(err, err_len, "a device %s exists that is not ours: choose another device name",
+				 name[i]);
+			return -EEXIST;
+		}
+	}
+	if (!if_nametoindex(name[0]) || !if_nametoindex(name[1]))
+		rc = rtnl_veth_add(dp->rtnl, name[0], name[1]);
+	if (rc) {
+		snprintf(err, err_len, "cannot create the veth pair %s, %s: %s", name[0], name[1], strerror(-rc));
+		return rc;
+	}
+	dp->shim0 = if_nametoindex(name[0]);
+	dp->shim1 = if_nametoindex(name[1]);
+	if (!dp->shim0 || !dp->shim1)
+		rc = -ENODEV;
+	rc = rc ? rc : set_up(dp, name[0]);
+	rc = rc ? rc : dp_filter_attach(dp->shim1, true, bpf_program__fd(dp->skel->progs.shim6_shim));
+	if (rc < 0)
+		snprintf(err, err_len, "cannot set up %s and %s: %s", name[0], name[1], strerror(-rc));
+	return rc < 0 ? rc : 0;
+}
+
+static void hook_init(struct bpf_tc_hook *hook, unsigned ifindex, enum bpf_tc_attach_point at)
+{
+	memset(hook, 0, sizeof(*hook));
+	hook->sz = sizeof(*hook);
+	hook->ifindex = (int)ifindex;
+	hook->attach_point = at;
+}
+
+/* 1: a clsact was created, 0: one was there; or negative errno. Attaches or replaces in one step. */
+int dp_filter_attach(unsigned ifindex, bool ingress, int prog_fd)
+{
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_FILTER_ID, .priority = DP_FILTER_ID, .prog_fd = prog_fd,
+		    .flags = BPF_TC_F_REPLACE);
+	struct bpf_tc_hook hook;
+	int created, rc;
+
+	hook_init(&hook, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
+	created = bpf_tc_hook_create(&hook);
+	if (created && created != -EEXIST)
+		return created;
+	hook.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+	rc = bpf_tc_attach(&hook, &opts);
+	return rc ? rc : !created;
+}
+
+static bool is_ours(int prog_id)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+	int fd = bpf_prog_get_fd_by_id((uint32_t)prog_id);
+	bool ours;
+
+	if (fd < 0)
+		return false;
+	ours = !bpf_obj_get_info_by_fd(fd, &info, &len) &&
+	       !strncmp(info.name, DP_PROGRAM_PREFIX, strlen(DP_PROGRAM_PREFIX));
+	close(fd);
+	return ours;
+}
+
+int dp_filter_detach(unsigned ifindex, bool ingress)
+{
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_FILTER_ID, .priority = DP_FILTER_ID);
+	struct bpf_tc_hook hook;
+
+	hook_init(&hook, ifindex, ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
+	if (bpf_tc_query(&hook, &opts) || !is_ours((int)opts.prog_id))
+		return 0;
+	opts.prog_fd = 0;
+	opts.prog_id = 0;
+	opts.flags = 0;
+	return bpf_tc_detach(&hook, &opts);
+}
+
+int dp_clsact_remove(struct rtnl *r, unsigned ifindex)
+{
+	struct bpf_tc_hook hook;
+	int n = rtnl_clsact_filters(r, ifindex);
+
+	if (n)
+		return n < 0 ? n : 0;
+	hook_init(&hook, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
+	return bpf_tc_hook_destroy(&hook);
+}
+
+/* The programs for a device: with or without a link-layer header. */
+static int programs_for(const struct datapath *dp, unsigned ifindex, int *egress, int *ingress)
+{
+	char name[IFNAMSIZ];
+	struct sockaddr sa = { 0 };
+	int rc;
+
+	if (!if_indextoname(ifindex, name))
+		return -ENODEV;
+	rc = hardware_address(name, &sa);
+	if (rc)
+		return rc;
+	switch (sa.sa_family) {
+	case ARPHRD_ETHER:
+		*egress = bpf_program__fd(dp->skel->progs.shim6_egress);
+		*ingress = bpf_program__fd(dp->skel->progs.shim6_ingress);
+		return 0;
+	case ARPHRD_NONE:
+	case ARPHRD_PPP:
+	case ARPHRD_RAWIP:
+		*egress = bpf_program__fd(dp->skel->progs.shim6_egress_l3);
+		*ingress = bpf_program__fd(dp->skel->progs.shim6_ingress_l3);
+		return 0;
+	default:
+		return -EOPNOTSUPP;
+	}
+}
+
+int datapath_attach(struct datapath *dp, unsigned ifindex)
+{
+	uint32_t was = 0, key = ifindex;
+	int egress, ingress, created, rc;
+
+	if (ifindex == dp->shim0 || ifindex == dp->shim1)
+		return -EINVAL;
+	rc = programs_for(dp, ifindex, &egress, &ingress);
+	if (rc)
+		return rc;
+	bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.s6_devices), &key, &was);
+	created = dp_filter_attach(ifindex, true, ingress);
+	if (created < 0)
+		return created;
+	was = was || created;
+	rc = bpf_map_update_elem(bpf_map__fd(dp->skel->maps.s6_devices), &key, &was, BPF_ANY);
+	if (!rc)
+		rc = dp_filter_attach(ifindex, false, egress);
+	if (rc < 0)
+		datapath_detach(dp, ifindex);
+	return rc < 0 ? rc : 0;
+}
+
+int datapath_detach(struct datapath *dp, unsigned ifindex)
+{
+	int devices = bpf_map__fd(dp->skel->maps.s6_devices);
+	uint32_t created = 0, key = ifindex;
+	char name[IFNAMSIZ];
+	int rc = 0, rc2 = 0;
+
+	if (if_indextoname(ifindex, name)) {
+		rc = dp_filter_detach(ifindex, false);
+		rc2 = dp_filter_detach(ifindex, true);
+		bpf_map_lookup_elem(devices, &key, &created);
+		if (created)
+			dp_clsact_remove(dp->rtnl, ifindex);
+	}
+	bpf_map_delete_elem(devices, &key);
+	return rc ? rc : rc2;
+}
+
+/* After a takeover: the devices of the earlier process run our programs from now on. */
+int dp_reattach_all(struct datapath *dp)
+{
+	int devices = bpf_map__fd(dp->skel->maps.s6_devices);
+	uint32_t list[SB_MAX_DEVICES], key, *at = NULL;
+	unsigned n = 0;
+
+	while (n < SB_MAX_DEVICES && !bpf_map_get_next_key(devices, at, &key)) {
+		list[n++] = key;
+		at = &key;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		int rc = datapath_attach(dp, list[i]);
+
+		if (rc == -ENODEV)
+			bpf_map_delete_elem(devices, &list[i]);
+		else if (rc)
+			return rc;
+	}
+	return 0;
+}
