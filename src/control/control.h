@@ -50,8 +50,9 @@
 #include <stddef.h>
 
 #define CONTROL_VERSION 1
-#define CONTROL_LINE_MAX (1u << 20) /* octets of one request or reply line */
-#define CONTROL_SOCKET "shim6.sock" /* in the runtime directory */
+#define CONTROL_LINE_MAX (1u << 20)   /* octets of one request line */
+#define CONTROL_REPLY_MAX (64u << 20) /* octets of one reply line that a client takes: some 40,000 contexts */
+#define CONTROL_SOCKET "shim6.sock"   /* in the runtime directory */
 #define CONTROL_DEFAULT_DIR "/run/shim6"
 
 struct json_object;
@@ -65,9 +66,10 @@ void control_close(struct control_client *c);
 int control_fd(const struct control_client *c);
 /* Send a request; takes over args (may be NULL). 0 or negative errno. */
 int control_request(struct control_client *c, const char *op, struct json_object *args);
-/* Read one line and parse it; caller owns *out. timeout_ms < 0 waits for ever. -ETIMEDOUT, -EPIPE at end, -EBADMSG. */
+/* Read one line and parse it; caller owns *out. timeout_ms < 0 waits for ever. -ETIMEDOUT, -EPIPE at end, -EBADMSG,
+ * -EMSGSIZE. */
 int control_read(struct control_client *c, struct json_object **out, int timeout_ms);
-/* Request and its one reply. */
+/* Request and its one reply; events that come before it are dropped. */
 int control_call(struct control_client *c, const char *op, struct json_object *args, struct json_object **reply,
 		 int timeout_ms);
 

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/addr_cmd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/generate.h"
+#include "daemon/store.h"
+#include "daemon/text.h"
+
+#define EXIT_RUNTIME 1
+#define EXIT_USAGE 2
+
+static int usage(const char *message)
+{
+	fprintf(stderr,
+		"shim6d: %s\n"
+		"usage: shim6d addr generate [--sec 0..2] [--key PEM-FILE] [--name NAME] PREFIX/64...\n"
+		"       shim6d addr list\n"
+		"       shim6d addr delete NAME\n",
+		message);
+	return EXIT_USAGE;
+}
+
+static bool read_key(const char *path, struct generate_request *req)
+{
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	if (!f) {
+		fprintf(stderr, "shim6d: %s: %s\n", path, strerror(errno));
+		return false;
+	}
+	n = fread(req->pem, 1, STORE_PEM_MAX, f);
+	req->pem[n] = '\0';
+	if (ferror(f) || n == 0 || fgetc(f) != EOF) {
+		fprintf(stderr, "shim6d: %s: expected a PEM file of at most %d octets\n", path, STORE_PEM_MAX);
+		fclose(f);
+		return false;
+	}
+	fclose(f);
+	return true;
+}
+
+static int show_progress(void *arg, uint64_t tries)
+{
+	const struct generate_request *req = arg;
+
+	/* 2^(16 Sec) tries on average, with an exponential distribution: a share would promise an end. */
+	if (isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%llu million tries (%.0f million on average) ",
+			(unsigned long long)(tries / 1000000), (double)(UINT64_C(1) << (16 * req->sec)) / 1e6);
+	return 0;
+}
+
+static void print_set(const struct store_set *s)
+{
+	printf("%s: sec %u, collision count %u%s\n", s->name, s->set.sec, s->collision_count,
+	       s->pem ? ", with a key" : "");
+	for (unsigned i = 0; i < s->set.n; i++) {
+		struct shim6_addr prefix = { 0 };
+
+		memcpy(prefix.b, s->prefix[i], 8);
+		printf("  %-28s %s\n", text_prefix(&prefix, 64).s, text_addr(&s->set.addr[i]).s);
+	}
+}
+
+/* Options into req; 0 or an exit code. */
+static int generate_options(int argc, char **argv, struct generate_request *req)
+{
+	static const struct option options[] = { { "sec", required_argument, NULL, 's' },
+						 { "key", required_argument, NULL, 'k' },
+						 { "name", required_argument, NULL, 'n' },
+						 { 0 } };
+	char err[STORE_ERR_MAX];
+	uint64_t sec;
+	int c;
+
+	optind = 0;
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 's') {
+			if (!text_parse_u64(optarg, &sec) || sec > CGA_MAX_SEC)
+				return usage("--sec: expected 0, 1 or 2");
+			req->sec = (unsigned)sec;
+		} else if (c == 'k') {
+			if (!read_key(optarg, req))
+				return EXIT_USAGE;
+		} else if (c == 'n') {
+			if (!store_name_ok(optarg))
+				return usage("--name: expected letters, digits, '-', '_' and '.'");
+			snprintf(req->name, sizeof(req->name), "%s", optarg);
+		} else {
+			return usage("unknown option");
+		}
+	}
+	for (; optind < argc; optind++) {
+		if (!generate_add_prefix(req, argv[optind], err, sizeof(err)))
+			return usage(err);
+	}
+	return req->n_prefixes ? 0 : usage("expected at least one prefix");
+}
+
+static int cmd_generate(const char *dir, int argc, char **argv)
+{
+	struct generate_request *req = calloc(1, sizeof(*req));
+	struct store_set *set = calloc(1, sizeof(*set));
+	char err[STORE_ERR_MAX];
+	int rc = EXIT_RUNTIME;
+
+	if (req && set)
+		rc = generate_options(argc, argv, req);
+	if (rc == 0) {
+		if (generate_now(dir, req, show_progress, req, set, err, sizeof(err))) {
+			print_set(set);
+			store_set_clear(set);
+		} else {
+			fprintf(stderr, "shim6d: %s\n", err);
+			rc = EXIT_RUNTIME;
+		}
+	}
+	if (req)
+		explicit_bzero(req->pem, sizeof(req->pem));
+	free(req);
+	free(set);
+	return rc;
+}
+
+static int cmd_list(const char *dir)
+{
+	char names[STORE_MAX_SETS][STORE_NAME_MAX + 1], err[STORE_ERR_MAX];
+	int n = store_names(dir, names, STORE_MAX_SETS, err, sizeof(err)), rc = 0;
+	struct store_set *set = calloc(1, sizeof(*set));
+
+	if (n < 0 || !set) {
+		fprintf(stderr, "shim6d: %s\n", n < 0 ? err : "out of memory");
+		free(set);
+		return EXIT_RUNTIME;
+	}
+	for (int i = 0; i < n; i++) {
+		if (store_read(dir, names[i], set, err, sizeof(err))) {
+			print_set(set);
+			store_set_clear(set);
+		} else {
+			fprintf(stderr, "shim6d: %s\n", err);
+			rc = EXIT_RUNTIME;
+		}
+	}
+	free(set);
+	return rc;
+}
+
+static int cmd_delete(const char *dir, const char *name)
+{
+	char err[STORE_ERR_MAX];
+
+	if (store_delete(dir, name, err, sizeof(err)))
+		return 0;
+	fprintf(stderr, "shim6d: %s\n", err);
+	return EXIT_RUNTIME;
+}
+
+int addr_cmd(const char *state_dir, int argc, char **argv)
+{
+	char dir[4096];
+
+	snprintf(dir, sizeof(dir), "%s/hba", state_dir);
+	if (argc < 2)
+		return usage("addr: expected generate, list or delete");
+	if (strcmp(argv[1], "generate") == 0)
+		return cmd_generate(dir, argc - 1, argv + 1);
+	if (strcmp(argv[1], "list") == 0 && argc == 2)
+		return cmd_list(dir);
+	if (strcmp(argv[1], "delete") == 0 && argc == 3)
+		return cmd_delete(dir, argv[2]);
+	return usage("addr: expected generate, list or delete");
+}

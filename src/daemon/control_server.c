@@ -1,0 +1,586 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/control_server.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <json-c/json.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "control/control.h"
+#include "daemon/log.h"
+
+#define CONTROL_BACKLOG 16
+#define CONTROL_REPLY_QUEUE (4u << 20) /* octets of answers unread, above which no request is taken */
+#define CONTROL_FIRST_BUFFER 4096
+
+struct control_call {
+	struct client *client; /* NULL: went away */
+	struct control_server *server;
+	void (*cancel)(void *arg);
+	void *cancel_arg;
+};
+
+struct client {
+	uv_pipe_t pipe;
+	struct control_server *server;
+	struct client *next;
+	struct control_call *call; /* being worked on */
+	uid_t uid;
+	gid_t gid;
+	char *in;
+	size_t in_len, in_cap;
+	bool subscribed;
+	bool eof; /* sends no more; closed once answered */
+	bool closing;
+	bool processing; /* process_input() runs */
+	uint64_t missed; /* events since the queue was full */
+};
+
+struct control_server {
+	uv_loop_t *loop;
+	uv_pipe_t listener;
+	char *path;
+	control_handler handler;
+	void *user;
+	struct counters *counters;
+	struct client *clients;
+	unsigned n_clients, max_clients, open_handles;
+	char group[33];
+	bool closing;
+};
+
+struct pending_write {
+	uv_write_t req;
+	struct client *client;
+	char text[];
+};
+
+static void process_input(struct client *c);
+
+/* --- closing -------------------------------------------------------------- */
+
+static void handle_gone(struct control_server *s)
+{
+	if (--s->open_handles == 0 && s->closing) {
+		free(s->path);
+		free(s);
+	}
+}
+
+static void client_closed(uv_handle_t *handle)
+{
+	struct client *c = handle->data;
+	struct control_server *s = c->server;
+
+	free(c->in);
+	free(c);
+	handle_gone(s);
+}
+
+static void close_client(struct client *c)
+{
+	struct control_server *s = c->server;
+
+	if (c->closing)
+		return;
+	c->closing = true;
+	for (struct client **link = &s->clients; *link; link = &(*link)->next) {
+		if (*link == c) {
+			*link = c->next;
+			break;
+		}
+	}
+	s->n_clients--;
+	if (c->call) {
+		struct control_call *call = c->call;
+
+		call->client = NULL;
+		c->call = NULL;
+		if (call->cancel)
+			call->cancel(call->cancel_arg);
+	}
+	uv_close((uv_handle_t *)&c->pipe, client_closed);
+}
+
+static void close_if_done(struct client *c)
+{
+	if (c->eof && !c->call && !c->subscribed && uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) == 0)
+		close_client(c);
+}
+
+/* --- writing -------------------------------------------------------------- */
+
+static void tell_missed(struct client *c);
+
+static void written(uv_write_t *req, int status)
+{
+	struct pending_write *w = (struct pending_write *)req;
+	struct client *c = w->client;
+
+	free(w);
+	if (c->closing)
+		return;
+	if (status < 0) {
+		close_client(c);
+		return;
+	}
+	process_input(c);
+	if (!c->closing && c->missed &&
+	    uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < CONTROL_EVENT_QUEUE / 2)
+		tell_missed(c);
+	if (!c->closing)
+		close_if_done(c);
+}
+
+/* Takes over line. */
+static void send_line(struct client *c, struct json_object *line)
+{
+	size_t len = 0;
+	const char *text = line ? json_object_to_json_string_length(
+					  line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len)
+				: NULL;
+	struct pending_write *w = text && !c->closing ? malloc(sizeof(*w) + len + 1) : NULL;
+	uv_buf_t buf;
+
+	if (w) {
+		memcpy(w->text, text, len);
+		w->text[len] = '\n';
+		w->client = c;
+		buf = uv_buf_init(w->text, (unsigned)len + 1);
+		if (uv_write(&w->req, (uv_stream_t *)&c->pipe, &buf, 1, written) < 0) {
+			free(w);
+			close_client(c);
+		}
+	} else if (!c->closing) {
+		close_client(c); /* out of memory: half an answer would be worse than none */
+	}
+	json_object_put(line);
+}
+
+static struct json_object *new_line(void)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "v", json_object_new_int(CONTROL_VERSION));
+	return o;
+}
+
+static void tell_missed(struct client *c)
+{
+	struct json_object *o = new_line();
+
+	json_object_object_add(o, "overflow", json_object_new_uint64(c->missed));
+	c->missed = 0;
+	send_line(c, o);
+}
+
+static void send_event(struct client *c, struct json_object *event)
+{
+	struct json_object *o;
+
+	if (c->missed || uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) > CONTROL_EVENT_QUEUE) {
+		c->missed++;
+		count(c->server->counters, DC_control_events_missed);
+		return;
+	}
+	o = new_line();
+	json_object_object_add(o, "event", json_object_get(event));
+	send_line(c, o);
+}
+
+void control_server_event(struct control_server *s, struct json_object *event)
+{
+	struct client *next;
+
+	for (struct client *c = s->clients; c; c = next) {
+		next = c->next;
+		if (c->subscribed)
+			send_event(c, event);
+	}
+}
+
+static struct json_object *error_line(const char *code, const char *hint, const char *message)
+{
+	struct json_object *o = new_line(), *e = json_object_new_object();
+
+	json_object_object_add(e, "code", json_object_new_string(code));
+	json_object_object_add(e, "message", json_object_new_string(message));
+	if (hint)
+		json_object_object_add(e, "hint", json_object_new_string(hint));
+	json_object_object_add(o, "ok", json_object_new_boolean(false));
+	json_object_object_add(o, "error", e);
+	return o;
+}
+
+/* --- answering ------------------------------------------------------------ */
+
+static void answer(struct control_call *call, struct json_object *line)
+{
+	struct client *c = call->client;
+
+	free(call);
+	if (!c) {
+		json_object_put(line);
+		return;
+	}
+	c->call = NULL;
+	send_line(c, line);
+	process_input(c);
+}
+
+void control_ok_more(struct control_call *call, struct json_object *result, struct json_object *more)
+{
+	struct json_object *o = new_line();
+
+	json_object_object_add(o, "ok", json_object_new_boolean(true));
+	json_object_object_add(o, "result", result);
+	if (more)
+		json_object_object_add(o, "more", more);
+	answer(call, o);
+}
+
+void control_ok(struct control_call *call, struct json_object *result)
+{
+	control_ok_more(call, result, NULL);
+}
+
+void control_fail(struct control_call *call, const char *code, const char *hint, const char *fmt, ...)
+{
+	char message[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(message, sizeof(message), fmt, ap);
+	va_end(ap);
+	answer(call, error_line(code, hint, message));
+}
+
+void control_subscribe(struct control_call *call, struct json_object *backlog)
+{
+	struct client *c = call->client;
+	size_t n = backlog ? json_object_array_length(backlog) : 0;
+
+	if (c)
+		c->subscribed = true;
+	control_ok(call, NULL);
+	for (size_t i = 0; c && !c->closing && i < n; i++)
+		send_event(c, json_object_array_get_idx(backlog, i));
+	json_object_put(backlog);
+}
+
+void control_on_cancel(struct control_call *call, void (*cancel)(void *arg), void *arg)
+{
+	call->cancel = cancel;
+	call->cancel_arg = arg;
+}
+
+/* --- rights --------------------------------------------------------------- */
+
+static bool in_group(const struct client *c, const char *name)
+{
+	const struct group *g = *name ? getgrnam(name) : NULL;
+	gid_t groups[128];
+	socklen_t len = sizeof(groups);
+	uv_os_fd_t fd;
+
+	if (!g)
+		return false;
+	if (c->gid == g->gr_gid)
+		return true;
+	/* The connected process's own groups, not what the user database says of its user now. */
+	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
+		if (groups[i] == g->gr_gid)
+			return true;
+	}
+	return false;
+}
+
+bool control_may_change(struct control_call *call)
+{
+	struct control_server *s = call->server;
+
+	if (call->client && (call->client->uid == 0 || in_group(call->client, s->group)))
+		return true;
+	count(s->counters, DC_control_denied);
+	if (s->group[0])
+		control_fail(call, "not-permitted", "ask an administrator to add you to that group",
+			     "only root and members of group %s may do this", s->group);
+	else
+		control_fail(call, "not-permitted", "run it as root, or set [daemon] control_group",
+			     "only root may do this");
+	return false;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static void bad_request(struct client *c, const char *message)
+{
+	count(c->server->counters, DC_control_bad);
+	send_line(c, error_line("bad-request", "one JSON object a line: {\"v\":1,\"op\":\"status\"}", message));
+}
+
+static void handle_line(struct client *c, const char *line, size_t len)
+{
+	struct json_tokener *tok = json_tokener_new_ex(16);
+	struct json_object *o = tok ? json_tokener_parse_ex(tok, line, (int)len) : NULL;
+	struct json_object *v, *op, *args = NULL;
+	bool whole =
+		tok && json_tokener_get_error(tok) == json_tokener_success && json_tokener_get_parse_end(tok) == len;
+
+	if (tok)
+		json_tokener_free(tok);
+	if (!whole || !json_object_is_type(o, json_type_object)) {
+		bad_request(c, "expected a JSON object");
+	} else if (!json_object_object_get_ex(o, "v", &v) || !json_object_is_type(v, json_type_int) ||
+		   json_object_get_int(v) != CONTROL_VERSION) {
+		bad_request(c, "expected \"v\":1");
+	} else if (!json_object_object_get_ex(o, "op", &op) || !json_object_is_type(op, json_type_string)) {
+		bad_request(c, "expected \"op\", a string");
+	} else if (json_object_object_get_ex(o, "args", &args) && args &&
+		   !json_object_is_type(args, json_type_object)) {
+		bad_request(c, "expected \"args\" to be an object");
+	} else {
+		struct control_call *call = calloc(1, sizeof(*call));
+
+		if (call) {
+			*call = (struct control_call){ .client = c, .server = c->server };
+			c->call = call;
+			c->server->handler(c->server->user, call, json_object_get_string(op), args);
+		} else {
+			close_client(c);
+		}
+	}
+	json_object_put(o);
+}
+
+/* A client that asks on without reading the answers waits; its connection's buffers fill, not ours. */
+static bool may_ask(const struct client *c)
+{
+	return !c->closing && !c->call &&
+	       uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) < CONTROL_REPLY_QUEUE;
+}
+
+static void process_lines(struct client *c)
+{
+	size_t at = 0;
+	char *end;
+
+	while (may_ask(c) && (end = memchr(c->in + at, '\n', c->in_len - at))) {
+		size_t len = (size_t)(end - c->in) - at;
+
+		*end = '\0';
+		if (len)
+			handle_line(c, c->in + at, len);
+		at += len + 1;
+	}
+	memmove(c->in, c->in + at, c->in_len - at);
+	c->in_len -= at;
+}
+
+/* Handles whole lines until one has to wait for its answer. answer() calls it again, from within or later. */
+static void process_input(struct client *c)
+{
+	if (c->closing || c->processing || !c->in)
+		return;
+	c->processing = true;
+	process_lines(c);
+	c->processing = false;
+	if (c->closing)
+		return;
+	if (may_ask(c) && c->in_len >= CONTROL_LINE_MAX) {
+		bad_request(c, "line too long");
+		c->in_len = 0;
+		c->eof = true;
+		uv_read_stop((uv_stream_t *)&c->pipe);
+	}
+	close_if_done(c);
+}
+
+static void alloc_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+	struct client *c = handle->data;
+	size_t want = c->in_cap ? c->in_cap : CONTROL_FIRST_BUFFER;
+
+	(void)suggested;
+	if (c->in_len == want && want < CONTROL_LINE_MAX)
+		want *= 2;
+	if (want != c->in_cap) {
+		char *p = realloc(c->in, want);
+
+		if (p) {
+			c->in = p;
+			c->in_cap = want;
+		}
+	}
+	/* Nothing left: the client sends on while its request is worked on. got_input() is told UV_ENOBUFS. */
+	*buf = uv_buf_init(c->in ? c->in + c->in_len : NULL, (unsigned)(c->in_cap - c->in_len));
+}
+
+static void got_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
+{
+	struct client *c = stream->data;
+
+	(void)buf;
+	if (c->closing)
+		return;
+	if (n == UV_EOF) {
+		c->eof = true;
+		if (c->call || c->subscribed)
+			close_client(c);
+		else
+			process_input(c);
+		if (!c->closing)
+			close_if_done(c);
+		return;
+	}
+	if (n < 0) {
+		close_client(c);
+		return;
+	}
+	c->in_len += (size_t)n;
+	process_input(c);
+}
+
+/* --- accepting ------------------------------------------------------------ */
+
+static bool learn_peer(struct client *c)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	uv_os_fd_t fd;
+
+	if (uv_fileno((uv_handle_t *)&c->pipe, &fd) < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+		return false;
+	c->uid = cred.uid;
+	c->gid = cred.gid;
+	return true;
+}
+
+static void got_client(uv_stream_t *listener, int status)
+{
+	struct control_server *s = listener->data;
+	struct client *c;
+
+	if (status < 0)
+		return;
+	c = calloc(1, sizeof(*c));
+	if (!c || uv_pipe_init(s->loop, &c->pipe, 0) < 0) {
+		free(c);
+		return;
+	}
+	c->server = s;
+	c->pipe.data = c;
+	c->next = s->clients;
+	s->clients = c;
+	s->n_clients++;
+	s->open_handles++;
+	if (uv_accept(listener, (uv_stream_t *)&c->pipe) < 0 || !learn_peer(c)) {
+		close_client(c);
+		return;
+	}
+	if (s->n_clients > s->max_clients) {
+		count(s->counters, DC_control_refused);
+		c->eof = true;
+		send_line(c, error_line("limit", "close another connection", "too many control connections"));
+		return;
+	}
+	count(s->counters, DC_control_clients);
+	if (uv_read_start((uv_stream_t *)&c->pipe, alloc_input, got_input) < 0)
+		close_client(c);
+}
+
+static void listener_closed(uv_handle_t *handle)
+{
+	handle_gone(handle->data);
+}
+
+/* A socket file that nobody listens on is left from a dead process. */
+static int clear_path(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd, rc;
+
+	if (strlen(path) >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	rc = connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 ? -errno : -EADDRINUSE;
+	close(fd);
+	if (rc == -EADDRINUSE)
+		return rc;
+	return unlink(path) == 0 || errno == ENOENT ? 0 : -errno;
+}
+
+struct control_server *control_server_open(uv_loop_t *loop, const char *path, control_handler handler, void *user,
+					   struct counters *c, char *err, size_t err_len)
+{
+	struct control_server *s = calloc(1, sizeof(*s));
+	int rc = UV_ENOMEM;
+
+	if (s) {
+		s->loop = loop;
+		s->handler = handler;
+		s->user = user;
+		s->counters = c;
+		s->max_clients = 64;
+		s->path = strdup(path);
+		rc = s->path ? clear_path(path) : UV_ENOMEM;
+		if (!rc)
+			rc = uv_pipe_init(loop, &s->listener, 0);
+	}
+	if (rc) {
+		snprintf(err, err_len, "control socket %s: %s", path, uv_strerror(rc));
+		if (s)
+			free(s->path);
+		free(s);
+		return NULL;
+	}
+	s->listener.data = s;
+	s->open_handles = 1;
+	rc = uv_pipe_bind(&s->listener, path);
+	/* Everybody may look; who may change things is decided per request. */
+	if (!rc && chmod(path, 0666) < 0)
+		rc = -errno;
+	if (!rc)
+		rc = uv_listen((uv_stream_t *)&s->listener, CONTROL_BACKLOG, got_client);
+	if (rc) {
+		snprintf(err, err_len, "control socket %s: %s", path, uv_strerror(rc));
+		control_server_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void control_server_close(struct control_server *s)
+{
+	if (!s || s->closing)
+		return;
+	s->closing = true;
+	while (s->clients)
+		close_client(s->clients);
+	unlink(s->path);
+	uv_close((uv_handle_t *)&s->listener, listener_closed);
+}
+
+void control_server_configure(struct control_server *s, unsigned max_clients, const char *group)
+{
+	s->max_clients = max_clients;
+	snprintf(s->group, sizeof(s->group), "%s", group);
+}
+
+unsigned control_server_clients(const struct control_server *s)
+{
+	return s->n_clients;
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The server half of the control protocol (control/control.h): connections,
+ * lines, rights, replies, event streams. What the operations do is the business
+ * of control_verbs.c, which is called once per well-formed request and answers
+ * exactly once, at once or later.
+ *
+ * Whoever may open the socket may read status. Operations that change something
+ * are for root, and for members of the configured group (SO_PEERCRED).
+ *
+ * Bounds: connections, octets of a request line (CONTROL_LINE_MAX), octets
+ * queued for a client that subscribed to events and does not read: then events
+ * are left out and their number is told once the client reads again. A client
+ * whose request is being worked on, or which leaves answers unread, may send at
+ * most one line's worth ahead.
+ */
+#ifndef SHIM6_DAEMON_CONTROL_SERVER_H
+#define SHIM6_DAEMON_CONTROL_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "daemon/counters.h"
+
+#define CONTROL_EVENT_QUEUE (256u << 10) /* octets */
+
+struct json_object;
+struct control_server;
+struct control_call;
+
+/* One operation; args may be NULL. Must call control_ok() or control_fail() once, now or later. */
+typedef void (*control_handler)(void *user, struct control_call *call, const char *op, struct json_object *args);
+
+struct control_server *control_server_open(uv_loop_t *loop, const char *path, control_handler handler, void *user,
+					   struct counters *c, char *err, size_t err_len);
+/* Stops listening and begins to close the connections; freed when the loop has run the closing callbacks.
+ * Calls still open must be answered before the loop is left; nobody hears the answer. */
+void control_server_close(struct control_server *s);
+void control_server_configure(struct control_server *s, unsigned max_clients, const char *group);
+unsigned control_server_clients(const struct control_server *s);
+
+/* Send one event (the value of "event") to those who subscribed. Does not take it over. */
+void control_server_event(struct control_server *s, struct json_object *event);
+
+/* --- for the handler ------------------------------------------------------ */
+
+/* May this client change things? If not, the call is answered and false returned. */
+bool control_may_change(struct control_call *call);
+/* Takes over result (NULL: null). */
+void control_ok(struct control_call *call, struct json_object *result);
+/* As control_ok, with one more member of the reply ("more"). Takes over both. */
+void control_ok_more(struct control_call *call, struct json_object *result, struct json_object *more);
+/* hint may be NULL. */
+void control_fail(struct control_call *call, const char *code, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/*
+ * Answers with null and makes the client a subscriber: it gets the events of
+ * backlog (an array, or NULL; taken over), then those to come.
+ */
+void control_subscribe(struct control_call *call, struct json_object *backlog);
+/* Called when the client goes away before the answer; the answer is due all the same. */
+void control_on_cancel(struct control_call *call, void (*cancel)(void *arg), void *arg);
+
+#endif

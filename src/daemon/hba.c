@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/hba.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/text.h"
+
+#define HBA_PREFIX_LEN 64
+#define HBA_MAX_RECORDS (STORE_MAX_SETS * CGA_MAX_GENERATE)
+
+/* An address that we added, as the record file has it. */
+struct record {
+	struct shim6_addr addr;
+	char ifname[IF_NAMESIZE];
+};
+
+struct hba {
+	char *dir, *record_path;
+	struct counters *counters;
+	unsigned n;
+	struct hba_set sets[STORE_MAX_SETS];
+	unsigned n_records;
+	struct record records[HBA_MAX_RECORDS];
+};
+
+/* --- the record ----------------------------------------------------------- */
+
+static unsigned read_records(const char *path, struct record *out, unsigned cap)
+{
+	FILE *f = fopen(path, "re");
+	char line[128], addr[64];
+	unsigned n = 0;
+
+	while (f && n < cap && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %15s", addr, out[n].ifname) == 2 && text_parse_addr(addr, &out[n].addr))
+			n++;
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void write_records(const struct hba *h)
+{
+	char tmp[4096];
+	FILE *f;
+	bool ok;
+
+	snprintf(tmp, sizeof(tmp), "%s.new", h->record_path);
+	f = fopen(tmp, "we");
+	for (unsigned i = 0; f && i < h->n_records; i++)
+		fprintf(f, "%s %s\n", text_addr(&h->records[i].addr).s, h->records[i].ifname);
+	ok = f && !ferror(f);
+	if (f)
+		ok = fclose(f) == 0 && ok;
+	if (!ok || rename(tmp, h->record_path) < 0)
+		log_warning("%s: %s; addresses may stay behind when shim6d ends", h->record_path, strerror(errno));
+}
+
+static int find_record(const struct hba *h, const struct shim6_addr *a)
+{
+	for (unsigned i = 0; i < h->n_records; i++) {
+		if (shim6_addr_eq(&h->records[i].addr, a))
+			return (int)i;
+	}
+	return -1;
+}
+
+static void add_record(struct hba *h, const struct shim6_addr *a, const char *ifname)
+{
+	int i = find_record(h, a);
+
+	if (i < 0) {
+		if (h->n_records == HBA_MAX_RECORDS)
+			return;
+		i = (int)h->n_records++;
+	}
+	h->records[i].addr = *a;
+	snprintf(h->records[i].ifname, IF_NAMESIZE, "%s", ifname);
+	write_records(h);
+}
+
+static void remove_record(struct hba *h, unsigned i)
+{
+	h->records[i] = h->records[--h->n_records];
+	write_records(h);
+}
+
+static void take_off(struct counters *c, struct rtnl *r, const struct record *rec)
+{
+	unsigned ifindex = if_nametoindex(rec->ifname);
+	int rc = ifindex ? rtnl_addr_del(r, &rec->addr, HBA_PREFIX_LEN, ifindex) : 0;
+
+	if (rc < 0) {
+		log_warning("address %s not removed from %s: %s", text_addr(&rec->addr).s, rec->ifname, strerror(-rc));
+		if (c)
+			count(c, DC_rtnl_failed);
+	}
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+struct hba *hba_new(const char *dir, const char *record, struct counters *c)
+{
+	struct hba *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->dir = strdup(dir);
+	h->record_path = strdup(record);
+	h->counters = c;
+	if (!h->dir || !h->record_path) {
+		hba_free(h);
+		return NULL;
+	}
+	h->n_records = read_records(record, h->records, HBA_MAX_RECORDS);
+	return h;
+}
+
+void hba_free(struct hba *h)
+{
+	if (!h)
+		return;
+	for (unsigned i = 0; i < h->n; i++)
+		store_set_clear(&h->sets[i].stored);
+	free(h->dir);
+	free(h->record_path);
+	free(h);
+}
+
+unsigned hba_count(const struct hba *h)
+{
+	return h->n;
+}
+
+const struct hba_set *hba_set(const struct hba *h, unsigned i)
+{
+	return &h->sets[i];
+}
+
+const char *hba_dir(const struct hba *h)
+{
+	return h->dir;
+}
+
+/* Carry over what we know of a set whose addresses are the same. */
+static void inherit(struct hba_set *set, const struct hba_set *old, unsigned n_old)
+{
+	for (unsigned i = 0; i < n_old; i++) {
+		const struct cga_set *a = &set->stored.set, *b = &old[i].stored.set;
+
+		if (a->n != b->n || memcmp(a->addr, b->addr, a->n * sizeof(a->addr[0])) != 0)
+			continue;
+		set->live = old[i].live;
+		set->collided = old[i].collided;
+		memcpy(set->member, old[i].member, sizeof(set->member));
+	}
+}
+
+unsigned hba_load(struct hba *h)
+{
+	char names[STORE_MAX_SETS][STORE_NAME_MAX + 1], err[STORE_ERR_MAX];
+	int n = store_names(h->dir, names, STORE_MAX_SETS, err, sizeof(err));
+	struct hba_set *old = NULL;
+	unsigned n_old = h->n, refused = 0;
+
+	if (n < 0) {
+		log_error("%s; HBA sets stay as they are", err);
+		return 1;
+	}
+	old = malloc(sizeof(h->sets));
+	if (!old) {
+		log_error("HBA sets not read: out of memory");
+		return 1;
+	}
+	memcpy(old, h->sets, sizeof(h->sets));
+	memset(h->sets, 0, sizeof(h->sets));
+	h->n = 0;
+	for (int i = 0; i < n; i++) {
+		struct hba_set *set = &h->sets[h->n];
+
+		if (!store_read(h->dir, names[i], &set->stored, err, sizeof(err))) {
+			log_error("HBA set left out: %s", err);
+			memset(set, 0, sizeof(*set));
+			refused++;
+			continue;
+		}
+		inherit(set, old, n_old);
+		h->n++;
+	}
+	for (unsigned i = 0; i < n_old; i++)
+		store_set_clear(&old[i].stored);
+	free(old);
+	return refused;
+}
+
+/* --- on the interfaces ---------------------------------------------------- */
+
+bool hba_is_shim_device(const struct config *c, const char *name)
+{
+	size_t n = strlen(c->device);
+
+	return strncmp(name, c->device, n) == 0 && (strcmp(name + n, "0") == 0 || strcmp(name + n, "1") == 0);
+}
+
+static bool real_link(const struct config *c, const struct host_link *l)
+{
+	return l && !l->loopback && !hba_is_shim_device(c, l->name);
+}
+
+/* The interface that a prefix belongs to; NULL: none now. */
+static const struct host_link *home_of(const struct hba_set *set, unsigned i, const struct host *host,
+				       const struct config *c)
+{
+	const struct host_snapshot *snap = host_snapshot(host);
+	const struct shim6_addr *a = &set->stored.set.addr[i];
+	const struct host_link *l;
+
+	for (unsigned k = 0; k < c->n_interfaces; k++) {
+		const struct config_prefixes *p = &c->interfaces[k].prefixes;
+
+		for (unsigned j = 0; j < p->n; j++) {
+			if (memcmp(p->p[j].addr.b, a->b, 8) == 0)
+				return host_link_by_name(host, c->interfaces[k].name);
+		}
+	}
+	for (unsigned k = 0; k < snap->n_addresses; k++) {
+		const struct host_address *x = &snap->addresses[k];
+
+		l = host_link(host, x->ifindex);
+		if (x->prefix_len <= HBA_PREFIX_LEN && memcmp(x->addr.b, a->b, 8) == 0 && real_link(c, l) &&
+		    !shim6_addr_eq(&x->addr, a))
+			return l;
+	}
+	l = set->member[i].ifindex ? host_link(host, set->member[i].ifindex) : NULL;
+	return real_link(c, l) ? l : NULL;
+}
+
+/* Bring a member's state up to date. false: another host has its address. */
+static bool look_for(struct hba_set *set, unsigned i, const struct host *host, const struct config *c)
+{
+	const struct host_snapshot *snap = host_snapshot(host);
+	struct hba_member *m = &set->member[i];
+	bool collision = false;
+
+	m->present = m->tentative = false;
+	for (unsigned k = 0; k < snap->n_addresses; k++) {
+		const struct host_address *x = &snap->addresses[k];
+		const struct host_link *l = host_link(host, x->ifindex);
+
+		if (!shim6_addr_eq(&x->addr, &set->stored.set.addr[i]))
+			continue;
+		/* On our own device: this address is a ULID in use, whatever became of its interface. */
+		if (l && hba_is_shim_device(c, l->name))
+			set->live = true;
+		if (!real_link(c, l))
+			continue;
+		m->ifindex = x->ifindex;
+		collision |= x->dad_failed;
+		m->tentative |= x->tentative && !x->dad_failed;
+		m->present |= !x->tentative && !x->dad_failed;
+	}
+	if (m->present) {
+		m->proven = true;
+		set->live = true;
+		m->error = 0;
+	}
+	return !collision;
+}
+
+static void put_on(struct hba *h, struct hba_set *set, unsigned i, const struct host *host, struct rtnl *r,
+		   const struct config *c)
+{
+	const struct host_link *l = home_of(set, i, host, c);
+	struct hba_member *m = &set->member[i];
+	struct rtnl_address a = {
+		.addr = set->stored.set.addr[i],
+		.prefix_len = HBA_PREFIX_LEN,
+		.nodad = m->proven || !c->hba_dad,
+		.valid = UINT32_MAX,
+		.preferred = UINT32_MAX,
+	};
+	int rc;
+
+	if (!l || !l->up)
+		return;
+	a.ifindex = l->ifindex;
+	/* The record first: a process killed in between must not leave an address that nobody takes off. */
+	add_record(h, &a.addr, l->name);
+	rc = rtnl_addr_add(r, &a);
+	if (rc < 0) {
+		count(h->counters, DC_rtnl_failed);
+		if (rc != m->error)
+			log_error("HBA address %s not added to %s: %s", text_addr(&a.addr).s, l->name, strerror(-rc));
+		m->error = rc;
+		return;
+	}
+	m->error = 0;
+	m->ifindex = l->ifindex;
+	m->added = true;
+	log_info("HBA address %s of set %s added to %s", text_addr(&a.addr).s, set->stored.name, l->name);
+}
+
+/* HG-09: the set moves to its next collision count as a whole. */
+static void collide(struct hba *h, struct hba_set *set, struct rtnl *r)
+{
+	char err[STORE_ERR_MAX];
+	uint8_t next = (uint8_t)(set->stored.collision_count + 1);
+
+	count(h->counters, DC_dad_collisions);
+	for (unsigned i = 0; i < set->stored.set.n; i++) {
+		int k = find_record(h, &set->stored.set.addr[i]);
+
+		if (k < 0)
+			continue;
+		take_off(h->counters, r, &h->records[k]);
+		remove_record(h, (unsigned)k);
+	}
+	if (next > 2 || cga_set_collide(&set->stored.set, next) != CGA_OK) {
+		set->collided = true;
+		set->live = false;
+		log_error("HBA set %s: third address collision; it is not used any more. Look for a host that copies "
+			  "addresses, then generate another set",
+			  set->stored.name);
+		return;
+	}
+	set->stored.collision_count = next;
+	memset(set->member, 0, sizeof(set->member));
+	set->live = false;
+	log_warning("HBA set %s: another host has one of its addresses; all addresses of the set change (count %u)",
+		    set->stored.name, next);
+	if (!store_write(h->dir, &set->stored, err, sizeof(err)))
+		log_error("HBA set %s with its new addresses not saved: %s", set->stored.name, err);
+}
+
+/* Addresses that we added for a set which is no more, or which is not ours to manage any more. */
+static void take_off_strays(struct hba *h, struct rtnl *r)
+{
+	for (unsigned k = h->n_records; k-- > 0;) {
+		bool known = false;
+
+		for (unsigned s = 0; s < h->n && !known; s++) {
+			for (unsigned i = 0; i < h->sets[s].stored.set.n; i++)
+				known |= shim6_addr_eq(&h->sets[s].stored.set.addr[i], &h->records[k].addr);
+		}
+		if (known)
+			continue;
+		log_info("HBA address %s removed from %s: its set is gone", text_addr(&h->records[k].addr).s,
+			 h->records[k].ifname);
+		take_off(h->counters, r, &h->records[k]);
+		remove_record(h, k);
+	}
+}
+
+bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const struct config *c)
+{
+	bool changed = false;
+
+	take_off_strays(h, r);
+	for (unsigned s = 0; s < h->n; s++) {
+		struct hba_set *set = &h->sets[s];
+		bool free_of_doubles = true;
+
+		for (unsigned i = 0; i < set->stored.set.n; i++)
+			free_of_doubles &= look_for(set, i, host, c);
+		if (!c->hba_manage || set->collided)
+			continue;
+		if (!free_of_doubles) {
+			collide(h, set, r);
+			changed = true;
+		}
+		for (unsigned i = 0; i < set->stored.set.n && !set->collided; i++) {
+			if (!set->member[i].present && !set->member[i].tentative)
+				put_on(h, set, i, host, r, c);
+		}
+	}
+	return changed;
+}
+
+void hba_withdraw(struct hba *h, struct rtnl *r)
+{
+	while (h->n_records) {
+		take_off(h->counters, r, &h->records[h->n_records - 1]);
+		h->n_records--;
+	}
+	unlink(h->record_path);
+}
+
+unsigned hba_purge(const char *record, struct rtnl *r)
+{
+	struct record *list = calloc(HBA_MAX_RECORDS, sizeof(*list));
+	unsigned n = list ? read_records(record, list, HBA_MAX_RECORDS) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		take_off(NULL, r, &list[i]);
+	free(list);
+	unlink(record);
+	return n;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "daemon/held.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Ports are enough: a slot stands for one ULID pair. */
+struct segment {
+	struct segment *next; /* of all, oldest first */
+	uint64_t time;
+	uint64_t ct_local;
+	uint32_t slot;
+	uint32_t ports;
+	size_t len;
+	uint8_t packet[];
+};
+
+struct held {
+	struct held_limits limits;
+	struct counters *counters;
+	struct segment *first, **last;
+	unsigned n;
+};
+
+struct held *held_new(const struct held_limits *l, struct counters *c)
+{
+	struct held *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->limits = *l;
+	h->counters = c;
+	h->last = &h->first;
+	return h;
+}
+
+/* Take *link out of the list. */
+static void drop(struct held *h, struct segment **link)
+{
+	struct segment *s = *link;
+
+	*link = s->next;
+	if (h->last == &s->next)
+		h->last = link;
+	h->n--;
+	free(s);
+}
+
+void held_free(struct held *h)
+{
+	if (!h)
+		return;
+	while (h->first)
+		drop(h, &h->first);
+	free(h);
+}
+
+static bool too_old(const struct held *h, const struct segment *s, uint64_t now)
+{
+	return now > s->time && now - s->time > h->limits.lifetime;
+}
+
+/* The list is in order of age: what is too old is at its head. */
+static void expire(struct held *h, uint64_t now)
+{
+	while (h->first && too_old(h, h->first, now)) {
+		drop(h, &h->first);
+		count(h->counters, DC_held_stale);
+	}
+}
+
+void held_set_limits(struct held *h, const struct held_limits *l)
+{
+	h->limits = *l;
+	while (h->n > h->limits.total) {
+		drop(h, &h->first);
+		count(h->counters, DC_held_refused);
+	}
+}
+
+/* Find the TCP header behind the extension headers a socket may have put before it. */
+static bool tcp_ports(const uint8_t *p, size_t len, uint32_t *ports)
+{
+	uint8_t next;
+	size_t at = 40;
+
+	if (len < 40 || p[0] >> 4 != 6)
+		return false;
+	next = p[6];
+	while (next == IPPROTO_HOPOPTS || next == IPPROTO_ROUTING || next == IPPROTO_DSTOPTS) {
+		if (at + 8 > len)
+			return false;
+		next = p[at];
+		at += (p[at + 1] + 1u) * 8;
+	}
+	if (next != IPPROTO_TCP || at + 20 > len)
+		return false;
+	memcpy(ports, p + at, 4);
+	return true;
+}
+
+/* Remove an older segment of the flow; count the slot's others, finding its oldest. */
+static unsigned replace(struct held *h, uint32_t slot, uint32_t ports, struct segment ***oldest)
+{
+	struct segment **link = &h->first;
+	unsigned n = 0;
+
+	*oldest = NULL;
+	while (*link) {
+		struct segment *s = *link;
+
+		if (s->slot == slot && s->ports == ports) {
+			drop(h, link);
+			count(h->counters, DC_held_replaced);
+			continue;
+		}
+		if (s->slot == slot && n++ == 0)
+			*oldest = link;
+		link = &s->next;
+	}
+	return n;
+}
+
+void held_add(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, const uint8_t *packet, size_t len)
+{
+	struct segment *s, **oldest;
+	uint32_t ports;
+
+	count(h->counters, DC_held_received);
+	expire(h, now);
+	if (!h->limits.per_context || !h->limits.total || len > HELD_MAX_PACKET || !tcp_ports(packet, len, &ports)) {
+		count(h->counters, DC_held_refused);
+		return;
+	}
+	s = malloc(sizeof(*s) + len);
+	if (!s) {
+		count(h->counters, DC_held_refused);
+		return;
+	}
+	if (replace(h, slot, ports, &oldest) >= h->limits.per_context) {
+		drop(h, oldest);
+		count(h->counters, DC_held_refused);
+	} else if (h->n >= h->limits.total) {
+		drop(h, &h->first);
+		count(h->counters, DC_held_refused);
+	}
+	*s = (struct segment){ .time = now, .ct_local = ct_local, .slot = slot, .ports = ports, .len = len };
+	memcpy(s->packet, packet, len);
+	*h->last = s;
+	h->last = &s->next;
+	h->n++;
+}
+
+void held_release(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, uint64_t last_rx,
+		  int (*inject)(void *arg, const uint8_t *packet, size_t len), void *arg)
+{
+	struct segment **link = &h->first;
+
+	expire(h, now);
+	while (*link) {
+		struct segment *s = *link;
+
+		if (s->slot != slot) {
+			link = &s->next;
+			continue;
+		}
+		if (s->ct_local != ct_local || last_rx > s->time)
+			count(h->counters, DC_held_stale);
+		else if (inject(arg, s->packet, s->len) < 0)
+			count(h->counters, DC_held_inject_failed);
+		else
+			count(h->counters, DC_held_injected);
+		drop(h, link);
+	}
+}
+
+void held_forget(struct held *h, uint32_t slot)
+{
+	struct segment **link = &h->first;
+
+	while (*link) {
+		if ((*link)->slot != slot) {
+			link = &(*link)->next;
+			continue;
+		}
+		drop(h, link);
+		count(h->counters, DC_held_stale);
+	}
+}
+
+unsigned held_count(const struct held *h)
+{
+	return h->n;
+}

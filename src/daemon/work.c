@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What is done once per turn of the loop, and once per second. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/daemon.h"
+#include "daemon/log.h"
+
+uint64_t daemon_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
+}
+
+void daemon_todo(struct daemon *d, uint64_t id, uint32_t slot, bool release)
+{
+	if (d->n_todo && d->todo[d->n_todo - 1].id == id) {
+		d->todo[d->n_todo - 1].slot = slot;
+		d->todo[d->n_todo - 1].release |= release;
+		return;
+	}
+	if (d->n_todo == d->cap_todo) {
+		size_t cap = d->cap_todo ? 2 * d->cap_todo : 64;
+		struct daemon_todo *p = realloc(d->todo, cap * sizeof(*p));
+
+		if (!p) {
+			count(&d->counters, DC_state_write_failed);
+			return;
+		}
+		d->todo = p;
+		d->cap_todo = cap;
+	}
+	d->todo[d->n_todo++] = (struct daemon_todo){ .id = id, .slot = slot, .release = release };
+}
+
+static bool save(struct daemon *d, uint64_t id)
+{
+	uint8_t blob[ENGINE_SAVED_MAX];
+	int n = engine_save(d->engine, id, blob, sizeof(blob));
+	int rc;
+
+	if (!d->state)
+		return true;
+	rc = n > 0 ? state_put(d->state, id, blob, (size_t)n) : state_remove(d->state, id);
+	if (rc == 0) {
+		counter_add(&d->counters, DC_state_saved, n > 0);
+		return true;
+	}
+	if (d->counters.v[DC_state_write_failed]++ == 0)
+		log_error("contexts not saved: %s; they would not survive a restart", strerror(-rc));
+	return false;
+}
+
+static int inject(void *arg, const uint8_t *packet, size_t len)
+{
+	struct daemon *d = arg;
+
+	return datapath_inject(d->dp, packet, len);
+}
+
+static void release(struct daemon *d, uint64_t now, const struct daemon_todo *t)
+{
+	struct engine_ctx_info info;
+
+	if (engine_get(d->engine, t->id, &info) && info.slot == t->slot)
+		held_release(d->held, now, t->slot, info.ct_local, info.stamps.last_rx, inject, d);
+}
+
+void daemon_settle(struct daemon *d)
+{
+	uint64_t now = daemon_now(), deadline;
+
+	deadline = engine_next_deadline(d->engine);
+	if (deadline <= now) {
+		engine_timer(d->engine, now);
+		deadline = engine_next_deadline(d->engine);
+	}
+	/* First the segments that a connection waits for, then the journal. */
+	for (size_t i = 0; i < d->n_todo; i++) {
+		if (d->todo[i].release)
+			release(d, now, &d->todo[i]);
+	}
+	for (size_t i = 0; i < d->n_todo; i++)
+		save(d, d->todo[i].id);
+	d->n_todo = 0;
+	loop_arm(d->loop, now, deadline);
+}
+
+static int todo_one(void *arg, const struct engine_ctx_info *info)
+{
+	daemon_todo(arg, info->id, info->slot, false);
+	return 0;
+}
+
+bool daemon_save_all(struct daemon *d)
+{
+	bool ok = true;
+
+	engine_each(d->engine, todo_one, d);
+	for (size_t i = 0; i < d->n_todo; i++)
+		ok &= save(d, d->todo[i].id);
+	d->n_todo = 0;
+	return ok;
+}
+
+void daemon_every_second(struct daemon *d)
+{
+	uint64_t now = daemon_now();
+
+	for (unsigned i = 0; i < DAEMON_MAX_RETRIGGER; i++) {
+		struct daemon_retrigger *r = &d->retrigger[i];
+
+		if (!r->due || r->due > now)
+			continue;
+		datapath_pair_forget(d->dp, &r->ulid);
+		r->due = 0;
+	}
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit.h"
+
+#include <ctype.h>
+
+#include "daemon/config.h"
+
+static struct config cfg;
+static char err[CONFIG_ERR_MAX];
+
+static bool load(const char *text)
+{
+	const char *path = unit_path("shim6.conf");
+
+	unit_write(path, text, strlen(text));
+	err[0] = '\0';
+	return config_load(&cfg, path, err, sizeof(err));
+}
+
+/* The message behind the folder's name. */
+static void refused(const char *text, const char *expected)
+{
+	assert_false(load(text));
+	assert_ptr_equal(strstr(err, unit_dir), err);
+	assert_string_equal(err + strlen(unit_dir) + 1, expected);
+}
+
+static const struct config_key *key(const char *section, const char *name)
+{
+	const struct config_key *k;
+
+	for (unsigned i = 0; (k = config_key(i)); i++) {
+		if (strcmp(config_key_section(k), section) == 0 && strcmp(config_key_name(k), name) == 0)
+			return k;
+	}
+	return NULL;
+}
+
+static void test_empty_file_gives_defaults(void **state)
+{
+	static struct config defaults;
+
+	(void)state;
+	config_default(&defaults);
+	assert_true(load(""));
+	assert_memory_equal(&cfg, &defaults, sizeof(cfg));
+	assert_true(cfg.engine.reap.send_timeout == UINT64_C(15000000000));
+	assert_true(cfg.engine.initiate);
+}
+
+static void check_every_key(const struct config_key *k, const char *value)
+{
+	bool iface = strcmp(config_key_section(k), "interface") == 0;
+	char text[256], got[256];
+
+	snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n", config_key_section(k), iface ? " eth7" : "",
+		 config_key_name(k), value);
+	if (!load(text))
+		fail_msg("%s%s", text, err);
+	config_value(&cfg, k, iface ? "eth7" : NULL, got, sizeof(got));
+	assert_string_equal(got, value);
+}
+
+/* Bounds as the key itself tells them: accepted, and refused one beyond, with line and expectation. */
+static void check_number(const struct config_key *k)
+{
+	bool iface = strcmp(config_key_section(k), "interface") == 0;
+	char expects[160], text[256], want[512], value[32];
+	unsigned long long lo, hi, bad[2];
+
+	config_key_expects(k, expects, sizeof(expects));
+	assert_int_equal(sscanf(expects, "a whole number from %llu to %llu", &lo, &hi), 2);
+	snprintf(value, sizeof(value), "%llu", lo);
+	/* a file-wide rule binds these two together */
+	if (strcmp(config_key_name(k), "max_probe_gap") != 0)
+		check_every_key(k, value);
+	snprintf(value, sizeof(value), "%llu", hi);
+	if (strcmp(config_key_name(k), "initial_probe_gap") != 0)
+		check_every_key(k, value);
+	bad[0] = hi + 1;
+	bad[1] = lo ? lo - 1 : hi + 1;
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text), "# one\n[%s%s]\n\n%s = %llu\n", config_key_section(k),
+			 iface ? " eth7" : "", config_key_name(k), bad[i]);
+		snprintf(want, sizeof(want), "shim6.conf:4: %s: expected %s, not '%llu'", config_key_name(k), expects,
+			 bad[i]);
+		refused(text, want);
+	}
+}
+
+static void test_every_key(void **state)
+{
+	const struct config_key *k;
+	char expects[160];
+
+	(void)state;
+	for (unsigned i = 0; (k = config_key(i)); i++) {
+		config_key_expects(k, expects, sizeof(expects));
+		if (strstr(expects, "yes or no")) {
+			check_every_key(k, "no");
+			check_every_key(k, "yes");
+		} else if (strstr(expects, "whole number")) {
+			check_number(k);
+		} else if (strstr(expects, "prefixes")) {
+			check_every_key(k, "2001:db8:1::/64, fd00:1:2:3::/64");
+		} else if (strcmp(config_key_name(k), "control_group") == 0) {
+			check_every_key(k, "root");
+		} else {
+			check_every_key(k, "shimmy");
+		}
+	}
+}
+
+static void test_words_for_yes_and_no(void **state)
+{
+	(void)state;
+	assert_true(load("[daemon]\ninitiate = off\nkeep_on_exit=1\ndebug = true ; inline\n"));
+	assert_false(cfg.engine.initiate);
+	assert_true(cfg.keep_on_exit && cfg.debug);
+	refused("[daemon]\ninitiate = maybe\n", "shim6.conf:2: initiate: expected yes or no, not 'maybe'");
+	refused("[daemon]\ninitiate =\n", "shim6.conf:2: initiate: expected yes or no, not ''");
+}
+
+static void test_unknown_things(void **state)
+{
+	(void)state;
+	refused("[daemon]\n\nno_such = 1\n", "shim6.conf:3: no_such: no such key in [daemon]");
+	refused("[nowhere]\n", "shim6.conf:1: [nowhere]: no such section");
+	refused("[interface]\nuse = no\n", "shim6.conf:1: [interface]: no such section; expected [interface NAME]");
+	refused("[interface this-name-is-too-long]\n",
+		"shim6.conf:1: [interface this-name-is-too-long]: expected the name of a network interface");
+	refused("initiate = yes\n", "shim6.conf:1: initiate: expected a [SECTION] before the first key");
+	refused("[daemon]\ninitiate\n", "shim6.conf:2: expected KEY = VALUE or [SECTION]");
+	refused("[daemon\n", "shim6.conf:1: expected [SECTION]");
+}
+
+static void test_first_error_counts(void **state)
+{
+	(void)state;
+	refused("[daemon]\nx = 1\ny = 2\nrubbish\n", "shim6.conf:2: x: no such key in [daemon]");
+	refused("[daemon]\nrubbish\nx = 1\n", "shim6.conf:2: expected KEY = VALUE or [SECTION]");
+}
+
+static void test_given_twice(void **state)
+{
+	(void)state;
+	refused("[reap]\nsend_timeout = 10\n[daemon]\n[reap]\nsend_timeout = 10\n",
+		"shim6.conf:5: send_timeout: given twice, first in line 2");
+	/* but per interface */
+	assert_true(load("[interface a]\npriority = 1\n[interface b]\npriority = 2\n"));
+	assert_int_equal(config_interface(&cfg, "b")->priority, 2);
+	assert_int_equal(config_interface(&cfg, "c")->priority, 0);
+	assert_true(config_interface(&cfg, "c")->use);
+}
+
+static void test_indented_keys_are_keys(void **state)
+{
+	(void)state;
+	assert_true(load("[reap]\n  send_timeout = 10\n\tsend_jitter = 0\n  [held]\n lifetime = 5\n"));
+	assert_true(cfg.engine.reap.send_timeout == UINT64_C(10000000000));
+	assert_int_equal(cfg.engine.reap.send_jitter_percent, 0);
+	assert_true(cfg.held_lifetime == UINT64_C(5000000000));
+}
+
+static void test_prefixes(void **state)
+{
+	char text[64 * CONFIG_MAX_PREFIXES] = "[trigger]\n";
+
+	(void)state;
+	assert_true(load("[trigger]\nbypass = 2001:db8::/32, ::1/128\nbypass = fd00::/8\n"));
+	assert_int_equal(cfg.bypass.n, 3);
+	assert_int_equal(cfg.bypass.p[2].len, 8);
+	assert_false(load("[trigger]\nbypass = 2001:db8::1/32\n")); /* bits behind the length */
+	assert_false(load("[trigger]\nbypass = 2001:db8::\n"));
+	assert_false(load("[trigger]\nbypass = 2001:db8::/129\n"));
+	assert_false(load("[trigger]\nbypass = ,\n"));
+	for (unsigned i = 0; i <= CONFIG_MAX_PREFIXES; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "bypass = fd00:%x::/32\n", i);
+	assert_false(load(text));
+	refused("[interface a]\nprefixes = 2001:db8::/48\n", "shim6.conf:2: prefixes: expected prefixes of length 64");
+}
+
+static void test_rules_of_the_whole(void **state)
+{
+	(void)state;
+	refused("[reap]\nmax_probe_gap = 1\ninitial_probe_gap = 2000\n",
+		"shim6.conf:3: initial_probe_gap: expected no more than max_probe_gap");
+	refused("[daemon]\ncontrol_group = no-such-group\n",
+		"shim6.conf:2: control_group: expected a group of this system, not 'no-such-group'");
+}
+
+static void test_long_line(void **state)
+{
+	char text[1200] = "[daemon]\n";
+
+	(void)state;
+	memset(text + 9, 'x', 1000);
+	assert_false(load(text));
+	assert_non_null(strstr(err, "shim6.conf:2: expected a line of at most"));
+}
+
+static void test_missing_file(void **state)
+{
+	(void)state;
+	assert_false(config_load(&cfg, unit_path("none"), err, sizeof(err)));
+	assert_non_null(strstr(err, "none: No such file or directory"));
+}
+
+static char told[8][64];
+static bool told_restart[8];
+static unsigned n_told;
+
+static void tell(void *arg, const char *k, bool restart)
+{
+	(void)arg;
+	assert_true(n_told < 8);
+	snprintf(told[n_told], sizeof(told[0]), "%s", k);
+	told_restart[n_told++] = restart;
+}
+
+static void test_differences(void **state)
+{
+	static struct config a;
+
+	(void)state;
+	assert_true(load("[interface eth0]\nuse = no\n"));
+	a = cfg;
+	assert_true(
+		load("[reap]\nsend_timeout = 10\n[limits]\ncontexts = 9\n[interface eth1]\nprefixes = fd00::/64\n"));
+	n_told = 0;
+	assert_int_equal(config_diff(&a, &cfg, tell, NULL), 4);
+	assert_string_equal(told[0], "reap.send_timeout");
+	assert_string_equal(told[1], "limits.contexts");
+	assert_true(told_restart[1] && !told_restart[0]);
+	assert_string_equal(told[2], "interface eth0.use");
+	assert_string_equal(told[3], "interface eth1.prefixes");
+	config_keep_fixed(&cfg, &a);
+	assert_int_equal(cfg.engine.max_contexts, a.engine.max_contexts);
+	assert_true(cfg.engine.reap.send_timeout == UINT64_C(10000000000));
+	assert_int_equal(config_diff(&a, &a, tell, NULL), 0);
+}
+
+/* doc/shim6.conf.example shows every key, each with its default. */
+static void test_example(void **state)
+{
+	char line[256], section[64] = "", name[64], value[128], have[256];
+	FILE *f = fopen(EXAMPLE_CONF, "r");
+	unsigned n = 0, all = 0;
+
+	(void)state;
+	assert_non_null(f);
+	assert_true(config_load(&cfg, EXAMPLE_CONF, err, sizeof(err)));
+	while (fgets(line, sizeof(line), f)) {
+		const char *p = line + (line[0] == '#');
+
+		value[0] = '\0';
+		if (*p == '[') {
+			sscanf(p, "[%63[a-z]", section);
+		} else if (line[0] == '#' && islower((unsigned char)*p) &&
+			   sscanf(p, "%63[a-z_0-9] = %127[^\n]", name, value) >= 1 && strchr(p, '=')) {
+			const struct config_key *k = key(section, name);
+
+			if (!k)
+				fail_msg("example: no key %s in [%s]", name, section);
+			config_value(&cfg, k, strcmp(section, "interface") == 0 ? "eth0" : NULL, have, sizeof(have));
+			assert_string_equal(value, have);
+			n++;
+		}
+	}
+	fclose(f);
+	while (config_key(all))
+		all++;
+	assert_int_equal(n, all);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty_file_gives_defaults),
+		cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_words_for_yes_and_no),
+		cmocka_unit_test(test_unknown_things),
+		cmocka_unit_test(test_first_error_counts),
+		cmocka_unit_test(test_given_twice),
+		cmocka_unit_test(test_indented_keys_are_keys),
+		cmocka_unit_test(test_prefixes),
+		cmocka_unit_test(test_rules_of_the_whole),
+		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_differences),
+		cmocka_unit_test(test_example),
+	};
+
+	return cmocka_run_group_tests_name("daemon-config", tests, unit_make_dir, unit_remove_dir);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unit.h"
+
+#include "daemon/held.h"
+
+#define S UINT64_C(1000000000)
+
+static struct counters counters;
+static const struct held_limits limits = { .per_context = 3, .total = 5, .lifetime = 60 * S };
+
+/* An IPv6 packet with a TCP header; seq makes it recognisable. */
+static size_t segment(uint8_t *p, uint16_t port, uint8_t seq)
+{
+	memset(p, 0, 60);
+	p[0] = 0x60;
+	p[5] = 20;
+	p[6] = 6;
+	p[40] = (uint8_t)(port >> 8);
+	p[41] = (uint8_t)port;
+	p[43] = 80;
+	p[47] = seq;
+	return 60;
+}
+
+static unsigned n_injected;
+static uint8_t injected[16];
+static int inject_result;
+
+static int inject(void *arg, const uint8_t *packet, size_t len)
+{
+	(void)arg;
+	assert_true(len >= 60);
+	injected[n_injected++] = packet[len - 13];
+	return inject_result;
+}
+
+static struct held *fresh(void)
+{
+	struct held *h = held_new(&limits, &counters);
+
+	memset(&counters, 0, sizeof(counters));
+	n_injected = 0;
+	inject_result = 0;
+	assert_non_null(h);
+	return h;
+}
+
+static void add(struct held *h, uint64_t now, uint32_t slot, uint16_t port, uint8_t seq)
+{
+	uint8_t p[64];
+
+	held_add(h, now, slot, 77, p, segment(p, port, seq));
+}
+
+static void test_newest_per_flow(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	add(h, 1 * S, 4, 1000, 1);
+	add(h, 2 * S, 4, 1001, 2);
+	add(h, 3 * S, 4, 1000, 3);
+	assert_int_equal(held_count(h), 2);
+	assert_int_equal(counters.v[DC_held_replaced], 1);
+	held_release(h, 4 * S, 4, 77, 0, inject, NULL);
+	assert_int_equal(n_injected, 2);
+	assert_int_equal(injected[0], 2); /* oldest first */
+	assert_int_equal(injected[1], 3);
+	assert_int_equal(held_count(h), 0);
+	held_release(h, 5 * S, 4, 77, 0, inject, NULL);
+	assert_int_equal(n_injected, 2);
+	held_free(h);
+}
+
+static void test_only_that_slot(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	add(h, 1 * S, 4, 1000, 1);
+	add(h, 1 * S, 5, 1000, 2);
+	held_release(h, 2 * S, 5, 77, 0, inject, NULL);
+	assert_int_equal(n_injected, 1);
+	assert_int_equal(injected[0], 2);
+	assert_int_equal(held_count(h), 1);
+	held_forget(h, 4);
+	assert_int_equal(held_count(h), 0);
+	add(h, 3 * S, 6, 1, 9); /* the list is whole after its last entry went */
+	assert_int_equal(held_count(h), 1);
+	held_free(h);
+}
+
+static void test_stale(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	add(h, 1 * S, 4, 1000, 1);
+	held_release(h, 62 * S, 4, 77, 0, inject, NULL); /* too old */
+	add(h, 100 * S, 4, 1000, 2);
+	held_release(h, 102 * S, 4, 77, 101 * S, inject, NULL); /* heard since */
+	add(h, 110 * S, 4, 1000, 3);
+	held_release(h, 111 * S, 4, 78, 0, inject, NULL); /* another context has the slot */
+	assert_int_equal(n_injected, 0);
+	assert_int_equal(counters.v[DC_held_stale], 3);
+	held_free(h);
+}
+
+static void test_bounds(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	for (uint16_t port = 0; port < 10; port++)
+		add(h, port, 4, port, (uint8_t)port);
+	assert_int_equal(held_count(h), 3);
+	for (uint16_t port = 0; port < 10; port++)
+		add(h, 100 + port, 5, port, (uint8_t)(50 + port));
+	assert_int_equal(held_count(h), 5);
+	assert_int_equal(counters.v[DC_held_refused], 15);
+	held_release(h, 200, 5, 77, 0, inject, NULL);
+	assert_int_equal(n_injected, 3);
+	assert_int_equal(injected[2], 59);
+	held_set_limits(h, &(struct held_limits){ .per_context = 1, .total = 1, .lifetime = S });
+	assert_int_equal(held_count(h), 1);
+	held_free(h);
+}
+
+static void test_not_tcp(void **state)
+{
+	struct held *h = fresh();
+	uint8_t p[128];
+	size_t n = segment(p, 1, 1);
+
+	(void)state;
+	p[6] = 17;
+	held_add(h, 1, 4, 77, p, n);
+	n = segment(p, 1, 1);
+	held_add(h, 1, 4, 77, p, n - 1); /* cut */
+	held_add(h, 1, 4, 77, p, 39);
+	held_add(h, 1, 4, 77, p, 0);
+	p[6] = 44; /* fragment */
+	held_add(h, 1, 4, 77, p, n);
+	p[6] = 60; /* options that never end */
+	p[40] = 60;
+	p[41] = 255;
+	held_add(h, 1, 4, 77, p, n);
+	assert_int_equal(held_count(h), 0);
+	assert_int_equal(counters.v[DC_held_refused], 6);
+	/* destination options before TCP are fine */
+	segment(p + 8, 1, 1);
+	memset(p, 0, 48);
+	p[0] = 0x60;
+	p[6] = 60;
+	p[40] = 6;
+	held_add(h, 1, 4, 77, p, 68);
+	assert_int_equal(held_count(h), 1);
+	held_free(h);
+}
+
+static void test_inject_fails(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	add(h, 1, 4, 1, 1);
+	inject_result = -5;
+	held_release(h, 2, 4, 77, 0, inject, NULL);
+	assert_int_equal(counters.v[DC_held_inject_failed], 1);
+	assert_int_equal(held_count(h), 0);
+	held_free(h);
+}
+
+static void test_keeping_none(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	held_set_limits(h, &(struct held_limits){ .per_context = 0, .total = 5, .lifetime = S });
+	add(h, 1, 4, 1, 1);
+	assert_int_equal(held_count(h), 0);
+	held_free(h);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_newest_per_flow), cmocka_unit_test(test_only_that_slot),
+		cmocka_unit_test(test_stale),		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_not_tcp),		cmocka_unit_test(test_inject_fails),
+		cmocka_unit_test(test_keeping_none),
+	};
+
+	return cmocka_run_group_tests_name("daemon-held", tests, NULL, NULL);
+}
