@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command shim6. cli.c reads the command line, find.c looks the verb up in
+ * the table (verbs.c), ask.c asks the daemon and prints the reply, as JSON or
+ * by the verb's own function (show.c, show_lists.c). offline.c has what works
+ * without the daemon: addr generate and lab, which are other programs.
+ *
+ * Exit codes (enum cli_exit): 0 done, 1 the daemon refused or failed, 2 wrong
+ * command line, 3 no daemon reached.
+ */
+#ifndef SHIM6_CLI_CLI_H
+#define SHIM6_CLI_CLI_H
+
+#include "cli/output.h"
+#include "control/control.h"
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1,	     /* the daemon refused, or failed, or the reply made no sense */
+	CLI_USAGE = 2,	     /* the command line is wrong; nothing was asked */
+	CLI_UNREACHABLE = 3, /* no daemon at the socket, or no right to speak to it */
+};
+
+#define CLI_MAX_PREFIXES 16 /* --prefix in one command line */
+#define CLI_MAX_ARGS 8	    /* words of a verb beyond its name */
+
+struct verb;
+
+/* One command line, as read. */
+struct cli {
+	struct output out;
+	FILE *err;
+	bool json;
+	bool help;
+	const char *socket_path; /* NULL: the default */
+	const struct verb *verb;
+	const char *args[CLI_MAX_ARGS];
+	unsigned n_args;
+	char **rest; /* another program's own words: lab */
+
+	const char *prefixes[CLI_MAX_PREFIXES];
+	unsigned n_prefixes;
+	const char *sec;
+	const char *key_file;
+};
+
+enum verb_flag {
+	VERB_ADDR_OPTIONS = 1, /* takes --prefix, --sec, --key */
+	VERB_SLOW = 2,	       /* the daemon may take as long as it wants */
+	VERB_PASS = 4,	       /* everything behind the verb is another program's */
+};
+
+struct verb {
+	const char *name; /* one word, or two */
+	const char *args;
+	const char *summary;
+	unsigned flags;
+	unsigned min_args, max_args;
+	const char *op;
+	/* Arguments of the operation from the command line; false once the user has been told what is wrong. */
+	bool (*arguments)(struct cli *c, struct json_object *args);
+	void (*show)(const struct output *o, struct json_object *result);
+	/* Does everything itself; returns the exit code. */
+	int (*run)(struct cli *c);
+};
+
+extern const struct verb verbs[];
+extern const unsigned n_verbs;
+
+int cli_main(int argc, char **argv, FILE *out, FILE *err);
+
+/* "shim6: what: hint" on the error stream; hint may be NULL. Returns code. */
+int complain(struct cli *c, enum cli_exit code, const char *hint, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/*
+ * Ask the daemon. Returns CLI_OK with the caller owning *result (maybe NULL),
+ * or complains and returns its code. args is taken over.
+ */
+int ask(struct cli *c, const char *op, struct json_object *args, struct json_object **result);
+int ask_connect(struct cli *c, struct control_client **client);
+/* 0 or a negative errno; complains about nothing. */
+int ask_try(struct cli *c, struct control_client **client);
+/* One ordinary verb: arguments, request, reply. client may be NULL. */
+int ask_verb(struct cli *c, struct control_client *client);
+/* The events verb. */
+int ask_events(struct cli *c);
+void print_json(struct cli *c, struct json_object *o);
+
+/* show.c */
+void show_host(const struct output *o, struct json_object *status);
+void show_context(const struct output *o, struct json_object *context);
+void show_contexts(const struct output *o, struct json_object *contexts);
+enum ink state_ink(const char *state);
+/* show_lists.c */
+void show_locators(const struct output *o, struct json_object *result);
+void show_stats(const struct output *o, struct json_object *result);
+void show_negative(const struct output *o, struct json_object *result);
+void show_reload(const struct output *o, struct json_object *result);
+void show_established(const struct output *o, struct json_object *result);
+void show_generated(const struct output *o, struct json_object *result);
+void show_sets(const struct output *o, struct json_object *result);
+void show_event(const struct output *o, struct json_object *event);
+
+/* offline.c: these replace the process, and return only when they cannot. */
+int run_lab(struct cli *c);
+int run_addr_generate(struct cli *c);
+
+/* find.c: NULL after a complaint. */
+const struct verb *find_first(struct cli *c, const char *word);
+/* A verb by its words, each of which may be shortened; *used of them are its name. */
+const struct verb *find_verb(struct cli *c, const char *const *words, unsigned n, unsigned *used);
+
+/* verbs.c */
+int run_status(struct cli *c);
+int run_help(struct cli *c);
+void print_usage(struct cli *c);
+void print_verb_usage(struct cli *c, const struct verb *v);
+
+#endif
