@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/control_json.h"
 #include "daemon/generate.h"
 #include "daemon/store.h"
 #include "daemon/text.h"
@@ -19,7 +21,8 @@ static int usage(const char *message)
 {
 	fprintf(stderr,
 		"shim6d: %s\n"
-		"usage: shim6d addr generate [--sec 0..2] [--key PEM-FILE] [--name NAME] PREFIX/64...\n"
+		"usage: shim6d addr generate [--sec 0..2] [--key PEM-FILE] [--name NAME] [--json]\n"
+		"                            --prefix PREFIX/64 ...\n"
 		"       shim6d addr list\n"
 		"       shim6d addr delete NAME\n",
 		message);
@@ -69,20 +72,34 @@ static void print_set(const struct store_set *s)
 	}
 }
 
-/* Options into req; 0 or an exit code. */
-static int generate_options(int argc, char **argv, struct generate_request *req)
+static void print_json(const struct store_set *s)
 {
-	static const struct option options[] = { { "sec", required_argument, NULL, 's' },
-						 { "key", required_argument, NULL, 'k' },
-						 { "name", required_argument, NULL, 'n' },
-						 { 0 } };
+	struct json_object *o = control_json_generated(s);
+
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+}
+
+/* Options into req; 0 or an exit code. */
+static int generate_options(int argc, char **argv, struct generate_request *req, bool *json)
+{
+	static const struct option options[] = {
+		{ "prefix", required_argument, NULL, 'p' }, { "sec", required_argument, NULL, 's' },
+		{ "key", required_argument, NULL, 'k' },    { "name", required_argument, NULL, 'n' },
+		{ "json", no_argument, NULL, 'j' },	    { 0 }
+	};
 	char err[STORE_ERR_MAX];
 	uint64_t sec;
 	int c;
 
 	optind = 0;
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's') {
+		if (c == 'p') {
+			if (!generate_add_prefix(req, optarg, err, sizeof(err)))
+				return usage(err);
+		} else if (c == 'j') {
+			*json = true;
+		} else if (c == 's') {
 			if (!text_parse_u64(optarg, &sec) || sec > CGA_MAX_SEC)
 				return usage("--sec: expected 0, 1 or 2");
 			req->sec = (unsigned)sec;
@@ -97,9 +114,9 @@ static int generate_options(int argc, char **argv, struct generate_request *req)
 			return usage("unknown option");
 		}
 	}
-	for (; optind < argc; optind++) {
-		if (!generate_add_prefix(req, argv[optind], err, sizeof(err)))
-			return usage(err);
+	if (optind < argc) {
+		snprintf(err, sizeof(err), "unexpected '%.64s'", argv[optind]);
+		return usage(err);
 	}
 	return req->n_prefixes ? 0 : usage("expected at least one prefix");
 }
@@ -110,12 +127,16 @@ static int cmd_generate(const char *dir, int argc, char **argv)
 	struct store_set *set = calloc(1, sizeof(*set));
 	char err[STORE_ERR_MAX];
 	int rc = EXIT_RUNTIME;
+	bool json = false;
 
 	if (req && set)
-		rc = generate_options(argc, argv, req);
+		rc = generate_options(argc, argv, req, &json);
 	if (rc == 0) {
 		if (generate_now(dir, req, show_progress, req, set, err, sizeof(err))) {
-			print_set(set);
+			if (json)
+				print_json(set);
+			else
+				print_set(set);
 			store_set_clear(set);
 		} else {
 			fprintf(stderr, "shim6d: %s\n", err);

@@ -285,6 +285,15 @@ struct json_object *control_json_negative(struct daemon *d, struct json_object *
 
 /* --- addresses and counters ----------------------------------------------- */
 
+struct json_object *control_json_generated(const struct store_set *set)
+{
+	struct json_object *o = json_object_new_object();
+
+	put_text(o, "file", set->name);
+	json_object_object_add(o, "addresses", control_json_addrs(set->set.addr, set->set.n));
+	return o;
+}
+
 struct json_object *control_json_sets(struct daemon *d, bool configured)
 {
 	struct json_object *list = json_object_new_array();

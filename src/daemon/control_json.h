@@ -12,6 +12,7 @@ struct json_object *control_json_context(struct daemon *d, const struct engine_c
 /* Those with an id above after; *more: the id to go on after, or NULL when that was all. */
 struct json_object *control_json_contexts(struct daemon *d, uint64_t after, struct json_object **more);
 struct json_object *control_json_locators(struct daemon *d);
+struct json_object *control_json_generated(const struct store_set *set); /* the reply of addr.generate */
 struct json_object *control_json_sets(struct daemon *d, bool configured);
 struct json_object *control_json_stats(struct daemon *d);
 /* *more: true when not all fit. */

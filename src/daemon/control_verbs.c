@@ -258,7 +258,6 @@ static void generated(void *user, const struct store_set *set, const char *err)
 {
 	struct daemon *d = user;
 	struct control_call *call = d->job_call;
-	struct json_object *o;
 
 	d->job = NULL;
 	d->job_call = NULL;
@@ -271,10 +270,7 @@ static void generated(void *user, const struct store_set *set, const char *err)
 		hba_load(d->hba);
 		daemon_refresh(d);
 	}
-	o = json_object_new_object();
-	json_object_object_add(o, "file", json_object_new_string(set->name));
-	json_object_object_add(o, "addresses", control_json_addrs(set->set.addr, set->set.n));
-	control_ok(call, o);
+	control_ok(call, control_json_generated(set));
 }
 
 static void cancel_generate(void *arg)

@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <time.h>
@@ -59,12 +60,23 @@ static int check_config(const struct datapath_config *c, char *err, size_t err_l
 	return -EINVAL;
 }
 
+/* Where no init system has done it: mounted at the usual place. Failing shows when the pin directory is made. */
+static void mount_bpffs(const char *pin_dir)
+{
+	static const char usual[] = "/sys/fs/bpf";
+	struct statfs fs;
+
+	if (strncmp(pin_dir, usual, sizeof(usual) - 1) == 0 && statfs(usual, &fs) == 0 && fs.f_type != BPF_FS_MAGIC)
+		mount("bpf", usual, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700");
+}
+
 /* The directory, in a bpf file system. */
 static int make_pin_dir(const char *dir, char *err, size_t err_len)
 {
 	char path[DP_PATH_MAX];
 	struct statfs fs;
 
+	mount_bpffs(dir);
 	snprintf(path, sizeof(path), "%s", dir);
 	for (char *p = path + 1; (p = strchr(p, '/')); p++) {
 		*p = 0;
