@@ -238,6 +238,11 @@ static const struct host_link *home_of(const struct hba_set *set, unsigned i, co
 		    !shim6_addr_eq(&x->addr, a))
 			return l;
 	}
+	for (unsigned k = 0; k < snap->n_prefixes; k++) {
+		l = host_link(host, snap->prefixes[k].ifindex);
+		if (memcmp(snap->prefixes[k].prefix, a->b, 8) == 0 && real_link(c, l))
+			return l;
+	}
 	l = set->member[i].ifindex ? host_link(host, set->member[i].ifindex) : NULL;
 	return real_link(c, l) ? l : NULL;
 }

@@ -4,7 +4,8 @@
  * and kept there.
  *
  * Where an address belongs: on the interface whose section lists its prefix,
- * else on one that has another address in it, else where it was last. Linux
+ * else on one that has another address in it, else where the routes say that
+ * the prefix is on-link, else where it was last. Linux
  * takes addresses off an interface that is set down; when it is back the address
  * is put back at once, without duplicate address detection if it passed that
  * before: sessions wait for it.

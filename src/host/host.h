@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What Linux knows about this host: links, IPv6 addresses, default routers. A
+ * What Linux knows about this host: links, IPv6 addresses, on-link prefixes, routers. A
  * snapshot kept current from rtnetlink notifications; after each batch of
  * notifications the owner is told once and reads the new snapshot. When the
  * kernel reports lost notifications the snapshot is read anew.
@@ -16,6 +16,7 @@
 #define HOST_MAX_LINKS 256
 #define HOST_MAX_ADDRESSES 1024
 #define HOST_MAX_ROUTERS 64
+#define HOST_MAX_PREFIXES 256
 
 struct host_link {
 	unsigned ifindex;
@@ -42,11 +43,18 @@ struct host_router {
 	bool default_route; /* of a default route, not only of routes to some prefixes */
 };
 
+/* An on-link /64: an address of it belongs on this link, whether or not one is there. */
+struct host_prefix {
+	uint8_t prefix[8];
+	unsigned ifindex;
+};
+
 struct host_snapshot {
-	unsigned n_links, n_addresses, n_routers;
+	unsigned n_links, n_addresses, n_routers, n_prefixes;
 	struct host_link links[HOST_MAX_LINKS];
 	struct host_address addresses[HOST_MAX_ADDRESSES];
 	struct host_router routers[HOST_MAX_ROUTERS];
+	struct host_prefix prefixes[HOST_MAX_PREFIXES];
 	uint64_t dropped;   /* entries that did not fit, each refusal counted */
 	uint64_t overflows; /* times the kernel lost notifications and all was read anew */
 	uint64_t malformed; /* messages passed over because an attribute was not as it should be */

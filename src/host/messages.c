@@ -4,7 +4,7 @@
  * carry their whole state in each message. Routes do not: a router goes when
  * the last route through it goes, a replacing route is announced without the
  * one it replaces, and next hops come and go inside multipath routes. So a
- * notification about a gateway route only says that the routes have to be read
+ * notification about a gateway or on-link route only says that the routes have to be read
  * anew.
  */
 #include <libmnl/libmnl.h>
@@ -168,8 +168,14 @@ static void apply_neighbour(struct host_apply *ap, const struct nlmsghdr *nlh)
 		tables_neighbour(ap->tables, &a, (unsigned)ndm->ndm_ifindex, judge_neighbour(nlh, ndm));
 }
 
-/* A route that leads to routers: not the data path's and source routing's own, not a cached copy. */
-static bool is_gateway_route(struct host_apply *ap, const struct nlmsghdr *nlh, const struct nlattr *tb[ATTRS_MAX])
+static bool is_on_link(const struct rtmsg *rtm, const struct nlattr *tb[ATTRS_MAX])
+{
+	return rtm->rtm_dst_len == 64 && rtm->rtm_src_len == 0 && rtm->rtm_table == RT_TABLE_MAIN && tb[RTA_DST] &&
+	       tb[RTA_OIF] && !tb[RTA_GATEWAY] && !tb[RTA_MULTIPATH];
+}
+
+/* To routers or to an on-link /64: not the data path's and source routing's own, not a cached copy. */
+static bool is_route_of_interest(struct host_apply *ap, const struct nlmsghdr *nlh, const struct nlattr *tb[ATTRS_MAX])
 {
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 
@@ -179,15 +185,15 @@ static bool is_gateway_route(struct host_apply *ap, const struct nlmsghdr *nlh, 
 	    rtm->rtm_protocol == RTNL_PROTOCOL)
 		return false;
 	collect(nlh, sizeof(*rtm), tb);
-	return tb[RTA_GATEWAY] || tb[RTA_MULTIPATH];
+	return tb[RTA_GATEWAY] || tb[RTA_MULTIPATH] || is_on_link(rtm, tb);
 }
 
 static void route_notified(struct host_apply *ap, const struct nlmsghdr *nlh)
 {
 	const struct nlattr *tb[ATTRS_MAX];
 
-	/* What replaces a gateway route need not be one itself. */
-	if (is_gateway_route(ap, nlh, tb) || (nlh->nlmsg_flags & NLM_F_REPLACE))
+	/* What replaces such a route need not be one itself. */
+	if (is_route_of_interest(ap, nlh, tb) || (nlh->nlmsg_flags & NLM_F_REPLACE))
 		ap->routes_dirty = true;
 }
 
@@ -250,14 +256,21 @@ static void apply_next_hops(struct host_apply *ap, const struct nlattr *multipat
 
 void messages_apply_route(struct host_apply *ap, const struct nlmsghdr *nlh)
 {
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[ATTRS_MAX];
-	struct shim6_addr gateway;
+	struct shim6_addr gateway, prefix;
 	uint32_t ifindex;
 	bool default_route;
 
-	if (!is_gateway_route(ap, nlh, tb))
+	if (!is_route_of_interest(ap, nlh, tb))
 		return;
-	default_route = ((const struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_dst_len == 0;
+	if (is_on_link(rtm, tb)) {
+		if (get_addr(ap, tb[RTA_DST], &prefix) && get_u32(ap, tb[RTA_OIF], &ifindex) &&
+		    !shim6_addr_is_link_local(&prefix))
+			tables_put_prefix(ap->tables, &prefix, ifindex);
+		return;
+	}
+	default_route = rtm->rtm_dst_len == 0;
 	if (tb[RTA_MULTIPATH])
 		apply_next_hops(ap, tb[RTA_MULTIPATH], default_route);
 	if (get_addr(ap, tb[RTA_GATEWAY], &gateway) && get_u32(ap, tb[RTA_OIF], &ifindex))

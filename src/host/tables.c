@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Three small arrays in order of arrival. A host has a handful of entries in
+ * Small arrays in order of arrival. A host has a handful of entries in
  * each, so they are searched from the front, and the order stays what it was
  * when one goes.
  */
@@ -113,6 +113,27 @@ void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, 
 	}
 }
 
+void tables_put_prefix(struct host_tables *t, const struct shim6_addr *prefix, unsigned ifindex)
+{
+	struct host_snapshot *s = &t->snap;
+	unsigned i = 0;
+
+	while (i < s->n_prefixes &&
+	       (s->prefixes[i].ifindex != ifindex || memcmp(s->prefixes[i].prefix, prefix->b, 8) != 0))
+		i++;
+	if (i == s->n_prefixes) {
+		if (i == HOST_MAX_PREFIXES) {
+			refuse(t);
+			return;
+		}
+		s->n_prefixes++;
+		s->prefixes[i].ifindex = ifindex;
+		memcpy(s->prefixes[i].prefix, prefix->b, 8);
+		t->changed = true;
+	}
+	t->prefix_seen[i] = true;
+}
+
 static void removed(struct host_tables *t)
 {
 	t->changed = true;
@@ -149,6 +170,15 @@ static void remove_router(struct host_tables *t, unsigned i)
 	removed(t);
 }
 
+static void remove_prefix(struct host_tables *t, unsigned i)
+{
+	size_t after = --t->snap.n_prefixes - i;
+
+	memmove(&t->snap.prefixes[i], &t->snap.prefixes[i + 1], after * sizeof(t->snap.prefixes[0]));
+	memmove(&t->prefix_seen[i], &t->prefix_seen[i + 1], after * sizeof(t->prefix_seen[0]));
+	removed(t);
+}
+
 void tables_del_link(struct host_tables *t, unsigned ifindex)
 {
 	struct host_link *l = tables_find_link(t, ifindex);
@@ -161,6 +191,9 @@ void tables_del_link(struct host_tables *t, unsigned ifindex)
 	for (unsigned i = t->snap.n_routers; i-- > 0;)
 		if (t->snap.routers[i].ifindex == ifindex)
 			remove_router(t, i);
+	for (unsigned i = t->snap.n_prefixes; i-- > 0;)
+		if (t->snap.prefixes[i].ifindex == ifindex)
+			remove_prefix(t, i);
 }
 
 void tables_del_address(struct host_tables *t, const struct shim6_addr *a, unsigned ifindex)
@@ -202,6 +235,7 @@ void tables_mark(struct host_tables *t, enum host_table which)
 	case HOST_ROUTERS:
 		memset(t->router_seen, 0, sizeof(t->router_seen));
 		memset(t->default_seen, 0, sizeof(t->default_seen));
+		memset(t->prefix_seen, 0, sizeof(t->prefix_seen));
 		break;
 	case HOST_NEIGHBOURS:
 		memset(t->neighbour_seen, 0, sizeof(t->neighbour_seen));
@@ -228,6 +262,9 @@ void tables_sweep(struct host_tables *t, enum host_table which)
 				remove_router(t, i);
 			else if (!t->default_seen[i])
 				set_default(t, &t->snap.routers[i], false);
+		for (unsigned i = t->snap.n_prefixes; i-- > 0;)
+			if (!t->prefix_seen[i])
+				remove_prefix(t, i);
 		break;
 	case HOST_NEIGHBOURS:
 		/* a forgotten neighbour is worth another try */

@@ -12,7 +12,7 @@
 enum host_table {
 	HOST_LINKS,
 	HOST_ADDRESSES,
-	HOST_ROUTERS,
+	HOST_ROUTERS, /* and on-link prefixes: both are read from the routes */
 	HOST_NEIGHBOURS,
 };
 
@@ -28,6 +28,7 @@ struct host_tables {
 	bool link_seen[HOST_MAX_LINKS];
 	bool address_seen[HOST_MAX_ADDRESSES];
 	bool router_seen[HOST_MAX_ROUTERS];
+	bool prefix_seen[HOST_MAX_PREFIXES];
 	bool default_seen[HOST_MAX_ROUTERS];   /* likewise */
 	bool neighbour_seen[HOST_MAX_ROUTERS]; /* of the router with the same index */
 	bool changed;			       /* differs from what the owner was told */
@@ -43,7 +44,9 @@ void tables_put_address(struct host_tables *t, const struct host_address *a);
 /* Once per route; the failed flag of a router already there is left as it is. */
 void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, unsigned ifindex, bool default_route);
 
-/* A link takes its addresses and routers along. */
+void tables_put_prefix(struct host_tables *t, const struct shim6_addr *prefix, unsigned ifindex);
+
+/* A link takes its addresses, routers and prefixes along. */
 void tables_del_link(struct host_tables *t, unsigned ifindex);
 void tables_del_address(struct host_tables *t, const struct shim6_addr *a, unsigned ifindex);
 /* Nothing happens unless this is a router of the snapshot. */
