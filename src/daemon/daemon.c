@@ -135,10 +135,29 @@ static void log_local_changes(const struct daemon *d)
 	}
 }
 
+static bool is_uplink(void *user, const struct host_link *l)
+{
+	const struct daemon *d = user;
+
+	return !hba_is_shim_device(&d->config, l->name) && config_interface(&d->config, l->name)->use;
+}
+
+static void route_by_source(struct daemon *d)
+{
+	char err[256];
+
+	if (d->sadr && sadr_update(d->sadr, host_snapshot(d->host), is_uplink, d, err, sizeof(err)) < 0) {
+		count(&d->counters, DC_rtnl_failed);
+		log_warning("source routing: %s", err);
+	}
+}
+
 void daemon_refresh(struct daemon *d)
 {
 	unsigned refused;
 
+	/* An address that comes up finds its way out already there. */
+	route_by_source(d);
 	hba_sync(d->hba, d->host, d->rtnl, &d->config);
 	refused = locals_compute(d->locals_next, d->host, d->hba, &d->config);
 	counter_add(&d->counters, DC_locals_refused, refused);
@@ -169,6 +188,7 @@ static void host_changed(void *user)
 
 static bool open_world(struct daemon *d, char *err, size_t err_len)
 {
+	static const struct sadr_config defaults;
 	struct datapath_config dc;
 
 	d->rtnl = rtnl_open();
@@ -179,6 +199,11 @@ static bool open_world(struct daemon *d, char *err, size_t err_len)
 	d->host = host_open(host_changed, d, err, err_len);
 	if (!d->host)
 		return false;
+	if (d->config.routing_manage) {
+		d->sadr = sadr_open(d->rtnl, &defaults, err, err_len);
+		if (!d->sadr)
+			return false;
+	}
 	d->ctl = ctlsock_open(&daemon_ctlsock_events, d, &d->counters, err, err_len);
 	if (!d->ctl)
 		return false;
@@ -278,6 +303,7 @@ void daemon_stop(struct daemon *d)
 		datapath_close(d->dp);
 	if (d->hba && d->rtnl && remove)
 		hba_withdraw(d->hba, d->rtnl);
+	sadr_close(d->sadr, !remove);
 	/* Answers of a generation that was cancelled need control server and loop. */
 	loop_free(d->loop);
 	state_close(d->state, !remove);
@@ -296,6 +322,7 @@ void daemon_stop(struct daemon *d)
 
 bool daemon_purge(struct daemon *d, char *err, size_t err_len)
 {
+	static const struct sadr_config defaults;
 	struct datapath_config dc;
 	char path[4096];
 	unsigned n;
@@ -307,6 +334,7 @@ bool daemon_purge(struct daemon *d, char *err, size_t err_len)
 	}
 	in_dir(path, sizeof(path), d->opt.run_dir, "addresses");
 	n = hba_purge(path, d->rtnl);
+	sadr_close(sadr_open(d->rtnl, &defaults, err, err_len), false);
 	rtnl_close(d->rtnl);
 	in_dir(path, sizeof(path), d->opt.run_dir, "contexts");
 	remove(path);

@@ -31,6 +31,7 @@
 #include "daemon/held.h"
 #include "daemon/locals.h"
 #include "daemon/state.h"
+#include "host/sadr.h"
 #include "datapath/datapath.h"
 
 #define DAEMON_MAX_RETRIGGER 1024 /* pairs waiting to be counted again */
@@ -55,7 +56,6 @@ struct daemon_retrigger {
 };
 
 struct loop;
-struct sadr;
 
 struct daemon {
 	struct daemon_options opt;
@@ -69,6 +69,7 @@ struct daemon {
 	struct datapath *dp;
 	struct host *host;
 	struct rtnl *rtnl;
+	struct sadr *sadr; /* NULL: routing by source is not ours to manage */
 	struct ctlsock *ctl;
 	struct hba *hba;
 	struct locals *locals, *locals_next; /* told; being computed */
