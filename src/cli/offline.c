@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Verbs that are other programs. They are looked for beside this one, in the
- * sbin next to its bin, then in PATH.
+ * sbin next to its bin, where they are built, then in PATH.
  */
 #include "cli/cli.h"
 
@@ -14,6 +14,7 @@
 /* Returns only when it cannot; errno then is that of the last try. */
 static void exec_sibling(const char *name, char *const argv[])
 {
+	static const char *const folders[] = { ".", "../sbin", "../daemon", "../lab" };
 	char self[PATH_MAX], path[PATH_MAX + 64];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
@@ -23,10 +24,10 @@ static void exec_sibling(const char *name, char *const argv[])
 		slash = strrchr(self, '/');
 		if (slash)
 			*slash = '\0';
-		snprintf(path, sizeof(path), "%s/%s", self, name);
-		execv(path, argv);
-		snprintf(path, sizeof(path), "%s/../sbin/%s", self, name);
-		execv(path, argv);
+		for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+			snprintf(path, sizeof(path), "%s/%s/%s", self, folders[i], name);
+			execv(path, argv);
+		}
 	}
 	execvp(name, argv);
 }
