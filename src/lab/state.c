@@ -58,7 +58,13 @@ int lab_create(struct lab *lab, const char *name)
 		return errno == EEXIST ? lab_error("the lab %s exists already (shim6 lab down --name %s removes it)",
 						   name, name)
 				       : lab_error("cannot make %s: %s", lab->dir, strerror(errno));
-	return take_lock(lab);
+	if (take_lock(lab))
+		return -1;
+	if (lab_save(lab)) {
+		lab_forget(lab);
+		return -1;
+	}
+	return 0;
 }
 
 static void fault_to_json(const struct fault *f, struct json_object *list)
@@ -154,7 +160,7 @@ static void load_lists(struct lab *lab, struct json_object *o)
 	}
 }
 
-static int load(struct lab *lab)
+static bool load_quiet(struct lab *lab)
 {
 	char path[LAB_PATH_MAX];
 	struct json_object *o;
@@ -166,7 +172,7 @@ static int load(struct lab *lab)
 	    !json_object_is_type(json_object_object_get(o, "processes"), json_type_array) ||
 	    !json_object_is_type(json_object_object_get(o, "faults"), json_type_array)) {
 		json_object_put(o);
-		return lab_error("%s cannot be read as the state of a lab", path);
+		return false;
 	}
 	lab->shim6 = json_object_get_boolean(json_object_object_get(o, "shim6"));
 	snprintf(lab->shim6d, sizeof(lab->shim6d), "%s", text_of(o, "shim6d"));
@@ -174,7 +180,15 @@ static int load(struct lab *lab)
 	lab->delay_ms = (unsigned)int_of(o, "delay_ms");
 	load_lists(lab, o);
 	json_object_put(o);
-	return 0;
+	return true;
+}
+
+static int load(struct lab *lab)
+{
+	return load_quiet(lab) ? 0
+			       : lab_error("%s/lab.json cannot be read as the state of a lab "
+					   "(shim6 lab down --name %s clears what is left of it)",
+					   lab->dir, lab->name);
 }
 
 struct only {
@@ -213,6 +227,17 @@ int lab_open(struct lab *lab, const char *name)
 	return 0;
 }
 
+int lab_open_remains(struct lab *lab, const char *name)
+{
+	if (check_name(name))
+		return -1;
+	set_dir(lab, name);
+	if (take_lock(lab))
+		return -1;
+	load_quiet(lab);
+	return 0;
+}
+
 void lab_close(struct lab *lab)
 {
 	if (lab->lock >= 0)
@@ -229,22 +254,38 @@ int lab_forget(struct lab *lab)
 	return r;
 }
 
-int lab_list(void (*each)(const struct lab *lab, void *arg), void *arg)
+void lab_names(void (*each)(const char *name, void *arg), void *arg)
 {
 	DIR *dir = opendir(LAB_RUN_DIR);
 	struct dirent *e;
+
+	while (dir && (e = readdir(dir)) != NULL)
+		if (lab_name_valid(e->d_name))
+			each(e->d_name, arg);
+	if (dir)
+		closedir(dir);
+}
+
+struct listing {
+	void (*each)(const struct lab *lab, void *arg);
+	void *arg;
+};
+
+static void list_one(const char *name, void *arg)
+{
+	struct listing *l = arg;
 	struct lab lab;
 
-	if (!dir)
-		return 0;
-	while ((e = readdir(dir)) != NULL) {
-		if (!lab_name_valid(e->d_name))
-			continue;
-		set_dir(&lab, e->d_name);
-		if (load(&lab) == 0)
-			each(&lab, arg);
-	}
-	closedir(dir);
+	set_dir(&lab, name);
+	if (load(&lab) == 0)
+		l->each(&lab, l->arg);
+}
+
+int lab_list(void (*each)(const struct lab *lab, void *arg), void *arg)
+{
+	struct listing l = { each, arg };
+
+	lab_names(list_one, &l);
 	return 0;
 }
 

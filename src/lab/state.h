@@ -11,7 +11,6 @@
 #include "lab/proc.h"
 
 #define LAB_RUN_DIR "/run/shim6-lab"
-#define LAB_BPF_DIR "/sys/fs/bpf"
 #define LAB_NAME_MAX 40
 #define LAB_ADDR_MAX 48
 #define LAB_MAX_PROCS 32
@@ -46,10 +45,14 @@ bool lab_name_valid(const char *name);
 int lab_create(struct lab *lab, const char *name);
 /* name NULL: the only lab there is. Holds the lock, so that commands do not interleave. */
 int lab_open(struct lab *lab, const char *name);
+/* What is left of a lab: a state that cannot be read counts as empty, so that "down" can go by the name alone. */
+int lab_open_remains(struct lab *lab, const char *name);
 int lab_save(const struct lab *lab);
 void lab_close(struct lab *lab); /* gives the lock back */
 int lab_forget(struct lab *lab); /* removes the folder */
 int lab_list(void (*each)(const struct lab *lab, void *arg), void *arg);
+/* Also of those whose state cannot be read. The callback may remove the lab. */
+void lab_names(void (*each)(const char *name, void *arg), void *arg);
 
 /* "<lab>-A", "<lab>-B2", "<lab>-core" */
 void lab_node(const struct lab *lab, char *out, size_t cap, const char *node);

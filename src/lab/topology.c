@@ -74,7 +74,7 @@ static int add_provider(const struct lab *lab, unsigned host, unsigned p)
 	if (netns_ip(core, batch))
 		return -1;
 	lab_format(batch, sizeof(batch),
-		   "link set cust up\nlink set up up\n"
+		   "link set cust up\nlink set dev up up\n"
 		   "addr add 2001:db8:%c:%u::1/64 dev cust nodad\n"
 		   "addr add 2001:db8:ff:%c%u::2/64 dev up nodad\n"
 		   "route add default via 2001:db8:ff:%c%u::1 dev up\n",

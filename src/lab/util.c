@@ -8,6 +8,7 @@
 #include <ftw.h>
 #include <limits.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,28 @@ uint64_t lab_now(void)
 double lab_seconds(uint64_t from, uint64_t to)
 {
 	return from <= to ? (double)(to - from) / 1e9 : -((double)(from - to) / 1e9);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
+}
+
+void lab_catch_interrupts(void)
+{
+	struct sigaction act = { .sa_handler = on_interrupt };
+
+	sigaction(SIGINT, &act, NULL);
+	sigaction(SIGTERM, &act, NULL);
+	sigaction(SIGHUP, &act, NULL);
+}
+
+bool lab_interrupted(void)
+{
+	return interrupted != 0;
 }
 
 int lab_error(const char *fmt, ...)

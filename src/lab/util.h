@@ -15,6 +15,10 @@
 uint64_t lab_now(void);				/* CLOCK_MONOTONIC, ns */
 double lab_seconds(uint64_t from, uint64_t to); /* negative when to is earlier */
 
+/* SIGINT and SIGTERM only set the flag from here on: whoever works in steps looks at it and takes back what is done. */
+void lab_catch_interrupts(void);
+bool lab_interrupted(void);
+
 /* One line to standard error, "shim6-lab: ..."; returns -1 so that callers can return it. */
 int lab_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
