@@ -89,7 +89,10 @@ void datapath_pair_forget(struct datapath *dp, const struct shim6_pair *ulid);
 /* Never count, never ask: configured bypass (Bypass in the contract). peer prefix and length; len 0..128. */
 int datapath_bypass_prefix(struct datapath *dp, const struct shim6_addr *prefix, unsigned len, bool on);
 
-/* Send a whole IPv6 packet (ULIDs) through the data path again: for held segments. 0 or negative errno. */
+/*
+ * Send a whole IPv6 packet (ULIDs) through the data path again: for held segments. A TCP segment that
+ * might not pass the new path goes in pieces. 0 or negative errno.
+ */
 int datapath_inject(struct datapath *dp, const uint8_t *packet, size_t len);
 
 /* File descriptor to poll for reading, and the work to do then (calls struct datapath_events). */

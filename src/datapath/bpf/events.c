@@ -17,7 +17,12 @@
 
 #define IP6_LEN 40
 #define TCP_MIN 20
+#define TCP_SEQ 4
+#define TCP_OFFSET 12
+#define TCP_FLAGS 13
 #define TCP_CHECK 16
+#define TCP_END_FLAGS 0x09		    /* FIN and PSH belong to the last octet */
+#define WAKE_MAX (DP_MIN_MTU - SB_SHIM_LEN) /* passes every path behind a payload header */
 
 static void on_icmp(struct datapath *dp, const struct sb_event *e)
 {
@@ -119,6 +124,17 @@ void datapath_dispatch(struct datapath *dp)
 		dp_refresh_routes(dp);
 }
 
+static uint32_t get_u32(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+	for (int i = 0; i < 4; i++)
+		p[i] = (uint8_t)(v >> (24 - 8 * i));
+}
+
 static uint32_t sum16(const uint8_t *p, size_t len, uint32_t sum)
 {
 	for (size_t i = 0; i + 1 < len; i += 2)
@@ -143,24 +159,57 @@ static void tcp_checksum(uint8_t *packet, size_t len)
 	check[1] = (uint8_t)sum;
 }
 
-int datapath_inject(struct datapath *dp, const uint8_t *packet, size_t len)
+static int put_packet(struct datapath *dp, const uint8_t *packet, size_t len)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET,
 				  .sll_protocol = htons(ETH_P_IPV6),
 				  .sll_ifindex = (int)dp->shim0,
 				  .sll_halen = 6 };
-	uint8_t copy[SB_HELD_MAX];
 
+	return sendto(dp->packet_fd, packet, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
+}
+
+/*
+ * A segment was made for the old path: behind a payload header it may be too
+ * long for the new one, so it goes in pieces. All of it goes: a sender of whose
+ * retransmission only a part is acknowledged sleeps on.
+ */
+static int put_segment(struct datapath *dp, const uint8_t *packet, size_t len)
+{
+	size_t headers = IP6_LEN + (size_t)(packet[IP6_LEN + TCP_OFFSET] >> 4) * 4;
+	uint32_t seq = get_u32(packet + IP6_LEN + TCP_SEQ);
+	uint8_t piece[WAKE_MAX];
+	size_t at = headers;
+	int rc = 0;
+
+	if (headers < IP6_LEN + TCP_MIN || headers > len)
+		return -EINVAL;
+	memcpy(piece, packet, headers);
+	do {
+		size_t n = len - at < WAKE_MAX - headers ? len - at : WAKE_MAX - headers;
+		size_t upper = headers - IP6_LEN + n;
+
+		piece[4] = (uint8_t)(upper >> 8);
+		piece[5] = (uint8_t)upper;
+		put_u32(piece + IP6_LEN + TCP_SEQ, seq + (uint32_t)(at - headers));
+		memcpy(piece + headers, packet + at, n);
+		at += n;
+		piece[IP6_LEN + TCP_FLAGS] = packet[IP6_LEN + TCP_FLAGS];
+		if (at < len)
+			piece[IP6_LEN + TCP_FLAGS] &= (uint8_t)~TCP_END_FLAGS;
+		tcp_checksum(piece, headers + n);
+		rc = put_packet(dp, piece, headers + n);
+	} while (!rc && at < len);
+	return rc;
+}
+
+int datapath_inject(struct datapath *dp, const uint8_t *packet, size_t len)
+{
 	if (len < IP6_LEN || packet[0] >> 4 != 6 || len != IP6_LEN + ((size_t)packet[4] << 8 | packet[5]))
 		return -EINVAL;
-	if (len > sizeof(copy))
-		return -EMSGSIZE;
-	memcpy(copy, packet, len);
 	if (packet[6] == IPPROTO_TCP && len >= IP6_LEN + TCP_MIN)
-		tcp_checksum(copy, len);
-	if (sendto(dp->packet_fd, copy, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return -errno;
-	return 0;
+		return put_segment(dp, packet, len);
+	return put_packet(dp, packet, len);
 }
 
 static const char *const names[] = {
