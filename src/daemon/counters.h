@@ -30,7 +30,7 @@
 	X(held_received)	 /* TCP segments copied to us while nothing came back */                               \
 	X(held_replaced)	 /* dropped: a newer segment of the same flow came */                                  \
 	X(held_refused)		 /* dropped: over a limit, or no TCP segment */                                        \
-	X(held_stale)		 /* dropped: too old, or the peer was heard since */                                   \
+	X(held_stale)		 /* dropped: too old, or of a context that is gone */                                  \
 	X(held_injected)	 /* sent again after a switch */                                                       \
 	X(held_inject_failed)	 /* the data path refused it */                                                        \
 	X(control_clients)	 /* control connections accepted */                                                    \

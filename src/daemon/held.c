@@ -9,6 +9,9 @@
 struct segment {
 	struct segment *next; /* of all, oldest first */
 	uint64_t time;
+	uint64_t sent; /* last try */
+	uint64_t due;  /* next try; HELD_NEVER before the first */
+	unsigned tries;
 	uint64_t ct_local;
 	uint32_t slot;
 	uint32_t ports;
@@ -21,6 +24,7 @@ struct held {
 	struct counters *counters;
 	struct segment *first, **last;
 	unsigned n;
+	unsigned n_due; /* segments with a try to come */
 };
 
 struct held *held_new(const struct held_limits *l, struct counters *c)
@@ -41,6 +45,8 @@ static void drop(struct held *h, struct segment **link)
 	struct segment *s = *link;
 
 	*link = s->next;
+	if (s->due != HELD_NEVER)
+		h->n_due--;
 	if (h->last == &s->next)
 		h->last = link;
 	h->n--;
@@ -145,15 +151,31 @@ void held_add(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, co
 		drop(h, &h->first);
 		count(h->counters, DC_held_refused);
 	}
-	*s = (struct segment){ .time = now, .ct_local = ct_local, .slot = slot, .ports = ports, .len = len };
+	*s = (struct segment){
+		.time = now, .due = HELD_NEVER, .ct_local = ct_local, .slot = slot, .ports = ports, .len = len
+	};
 	memcpy(s->packet, packet, len);
 	*h->last = s;
 	h->last = &s->next;
 	h->n++;
 }
 
-void held_release(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, uint64_t last_rx,
-		  int (*inject)(void *arg, const uint8_t *packet, size_t len), void *arg)
+/* One try. false: it was the last. */
+static bool try_segment(struct held *h, struct segment *s, uint64_t now, held_inject inject, void *arg)
+{
+	if (s->due == HELD_NEVER)
+		h->n_due++;
+	s->sent = now;
+	s->due = now + (HELD_FIRST_GAP << s->tries);
+	if (inject(arg, s->packet, s->len) < 0) {
+		count(h->counters, DC_held_inject_failed);
+		return false;
+	}
+	count(h->counters, DC_held_injected);
+	return ++s->tries < HELD_TRIES;
+}
+
+void held_release(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, held_inject inject, void *arg)
 {
 	struct segment **link = &h->first;
 
@@ -161,18 +183,42 @@ void held_release(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local
 	while (*link) {
 		struct segment *s = *link;
 
-		if (s->slot != slot) {
-			link = &s->next;
+		if (s->slot == slot && s->ct_local != ct_local) {
+			count(h->counters, DC_held_stale);
+			drop(h, link);
 			continue;
 		}
-		if (s->ct_local != ct_local || last_rx > s->time)
-			count(h->counters, DC_held_stale);
-		else if (inject(arg, s->packet, s->len) < 0)
-			count(h->counters, DC_held_inject_failed);
-		else
-			count(h->counters, DC_held_injected);
-		drop(h, link);
+		if (s->slot == slot) {
+			s->tries = 0;
+			if (!try_segment(h, s, now, inject, arg)) {
+				drop(h, link);
+				continue;
+			}
+		}
+		link = &s->next;
 	}
+}
+
+uint64_t held_again(struct held *h, uint64_t now, held_last_rx last_rx, held_inject inject, void *arg)
+{
+	struct segment **link = &h->first;
+	uint64_t next = HELD_NEVER;
+
+	if (!h->n_due)
+		return HELD_NEVER;
+	while (*link) {
+		struct segment *s = *link;
+
+		if (s->due <= now &&
+		    (last_rx(arg, s->slot, s->ct_local) > s->sent || !try_segment(h, s, now, inject, arg))) {
+			drop(h, link);
+			continue;
+		}
+		if (s->due < next)
+			next = s->due;
+		link = &s->next;
+	}
+	return next;
 }
 
 void held_forget(struct held *h, uint32_t slot)

@@ -61,17 +61,28 @@ static int inject(void *arg, const uint8_t *packet, size_t len)
 	return datapath_inject(d->dp, packet, len);
 }
 
+static uint64_t last_rx(void *arg, uint32_t slot, uint64_t ct_local)
+{
+	struct daemon *d = arg;
+	struct shim6_projection p;
+	struct shim6_stamps stamps;
+
+	if (!datapath_get(d->dp, slot, &p) || p.ct_local != ct_local || !datapath_stamps(d->dp, slot, &stamps))
+		return HELD_NEVER;
+	return stamps.last_rx;
+}
+
 static void release(struct daemon *d, uint64_t now, const struct daemon_todo *t)
 {
 	struct engine_ctx_info info;
 
 	if (engine_get(d->engine, t->id, &info) && info.slot == t->slot)
-		held_release(d->held, now, t->slot, info.ct_local, info.stamps.last_rx, inject, d);
+		held_release(d->held, now, t->slot, info.ct_local, inject, d);
 }
 
 void daemon_settle(struct daemon *d)
 {
-	uint64_t now = daemon_now(), deadline;
+	uint64_t now = daemon_now(), deadline, again;
 
 	deadline = engine_next_deadline(d->engine);
 	if (deadline <= now) {
@@ -83,10 +94,11 @@ void daemon_settle(struct daemon *d)
 		if (d->todo[i].release)
 			release(d, now, &d->todo[i]);
 	}
+	again = held_again(d->held, now, last_rx, inject, d);
 	for (size_t i = 0; i < d->n_todo; i++)
 		save(d, d->todo[i].id);
 	d->n_todo = 0;
-	loop_arm(d->loop, now, deadline);
+	loop_arm(d->loop, now, again < deadline ? again : deadline);
 }
 
 static int todo_one(void *arg, const struct engine_ctx_info *info)

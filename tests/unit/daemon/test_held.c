@@ -62,13 +62,10 @@ static void test_newest_per_flow(void **state)
 	add(h, 3 * S, 4, 1000, 3);
 	assert_int_equal(held_count(h), 2);
 	assert_int_equal(counters.v[DC_held_replaced], 1);
-	held_release(h, 4 * S, 4, 77, 0, inject, NULL);
+	held_release(h, 4 * S, 4, 77, inject, NULL);
 	assert_int_equal(n_injected, 2);
 	assert_int_equal(injected[0], 2); /* oldest first */
 	assert_int_equal(injected[1], 3);
-	assert_int_equal(held_count(h), 0);
-	held_release(h, 5 * S, 4, 77, 0, inject, NULL);
-	assert_int_equal(n_injected, 2);
 	held_free(h);
 }
 
@@ -79,9 +76,10 @@ static void test_only_that_slot(void **state)
 	(void)state;
 	add(h, 1 * S, 4, 1000, 1);
 	add(h, 1 * S, 5, 1000, 2);
-	held_release(h, 2 * S, 5, 77, 0, inject, NULL);
+	held_release(h, 2 * S, 5, 77, inject, NULL);
 	assert_int_equal(n_injected, 1);
 	assert_int_equal(injected[0], 2);
+	held_forget(h, 5);
 	assert_int_equal(held_count(h), 1);
 	held_forget(h, 4);
 	assert_int_equal(held_count(h), 0);
@@ -96,13 +94,11 @@ static void test_stale(void **state)
 
 	(void)state;
 	add(h, 1 * S, 4, 1000, 1);
-	held_release(h, 62 * S, 4, 77, 0, inject, NULL); /* too old */
-	add(h, 100 * S, 4, 1000, 2);
-	held_release(h, 102 * S, 4, 77, 101 * S, inject, NULL); /* heard since */
+	held_release(h, 62 * S, 4, 77, inject, NULL); /* too old */
 	add(h, 110 * S, 4, 1000, 3);
-	held_release(h, 111 * S, 4, 78, 0, inject, NULL); /* another context has the slot */
+	held_release(h, 111 * S, 4, 78, inject, NULL); /* another context has the slot */
 	assert_int_equal(n_injected, 0);
-	assert_int_equal(counters.v[DC_held_stale], 3);
+	assert_int_equal(counters.v[DC_held_stale], 2);
 	held_free(h);
 }
 
@@ -118,7 +114,7 @@ static void test_bounds(void **state)
 		add(h, 100 + port, 5, port, (uint8_t)(50 + port));
 	assert_int_equal(held_count(h), 5);
 	assert_int_equal(counters.v[DC_held_refused], 15);
-	held_release(h, 200, 5, 77, 0, inject, NULL);
+	held_release(h, 200, 5, 77, inject, NULL);
 	assert_int_equal(n_injected, 3);
 	assert_int_equal(injected[2], 59);
 	held_set_limits(h, &(struct held_limits){ .per_context = 1, .total = 1, .lifetime = S });
@@ -165,9 +161,64 @@ static void test_inject_fails(void **state)
 	(void)state;
 	add(h, 1, 4, 1, 1);
 	inject_result = -5;
-	held_release(h, 2, 4, 77, 0, inject, NULL);
+	held_release(h, 2, 4, 77, inject, NULL);
 	assert_int_equal(counters.v[DC_held_inject_failed], 1);
 	assert_int_equal(held_count(h), 0);
+	held_free(h);
+}
+
+/* What the tries are told of the peer. */
+static uint64_t heard;
+
+static uint64_t last_rx(void *arg, uint32_t slot, uint64_t ct_local)
+{
+	(void)arg;
+	assert_int_equal(slot, 4);
+	assert_int_equal(ct_local, 77);
+	return heard;
+}
+
+static void test_tries_until_answered(void **state)
+{
+	struct held *h = fresh();
+	uint64_t now = 2 * S, due;
+
+	(void)state;
+	heard = 0;
+	assert_true(held_again(h, now, last_rx, inject, NULL) == HELD_NEVER);
+	add(h, 1 * S, 4, 1, 1);
+	assert_true(held_again(h, now, last_rx, inject, NULL) == HELD_NEVER);
+	held_release(h, now, 4, 77, inject, NULL);
+	due = held_again(h, now, last_rx, inject, NULL);
+	assert_true(due == now + HELD_FIRST_GAP);
+	assert_int_equal(n_injected, 1);
+	held_again(h, due - 1, last_rx, inject, NULL);
+	assert_int_equal(n_injected, 1);
+	now = due;
+	due = held_again(h, now, last_rx, inject, NULL);
+	assert_int_equal(n_injected, 2);
+	assert_true(due == now + 2 * HELD_FIRST_GAP);
+	heard = now + 1;
+	assert_true(held_again(h, due, last_rx, inject, NULL) == HELD_NEVER);
+	assert_int_equal(n_injected, 2);
+	assert_int_equal(held_count(h), 0);
+	held_free(h);
+}
+
+static void test_tries_end(void **state)
+{
+	struct held *h = fresh();
+	uint64_t due = 2 * S;
+
+	(void)state;
+	heard = 0;
+	add(h, 1 * S, 4, 1, 1);
+	held_release(h, due, 4, 77, inject, NULL);
+	while (held_count(h)) {
+		due = held_again(h, due, last_rx, inject, NULL);
+		assert_true(due == HELD_NEVER || n_injected < HELD_TRIES);
+	}
+	assert_int_equal(n_injected, HELD_TRIES);
 	held_free(h);
 }
 
@@ -188,7 +239,8 @@ int main(void)
 		cmocka_unit_test(test_newest_per_flow), cmocka_unit_test(test_only_that_slot),
 		cmocka_unit_test(test_stale),		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_not_tcp),		cmocka_unit_test(test_inject_fails),
-		cmocka_unit_test(test_keeping_none),
+		cmocka_unit_test(test_keeping_none),	cmocka_unit_test(test_tries_until_answered),
+		cmocka_unit_test(test_tries_end),
 	};
 
 	return cmocka_run_group_tests_name("daemon-held", tests, NULL, NULL);
