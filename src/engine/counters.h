@@ -6,10 +6,11 @@
 #define ENGINE_COUNTERS(X)                                                                                             \
 	/* messages sent and received, by type; received ones passed the checks of 12.3 */                             \
 	X(tx_i1)                                                                                                       \
-	X(tx_r1) X(tx_i2) X(tx_r2) X(tx_r1bis) X(tx_i2bis) X(tx_update_request) X(tx_update_ack) X(tx_keepalive)       \
-		X(tx_probe) X(tx_error) X(tx_failed) X(tx_too_long) X(rx_i1) X(rx_r1) X(rx_i2) X(rx_r2) X(rx_r1bis)    \
-			X(rx_i2bis) X(rx_update_request) X(rx_update_ack) X(rx_keepalive) X(rx_probe) X(rx_error)      \
-				X(rx_icmp) X(rx_unknown_tag) /* 12.3: refused before dispatch */                       \
+	X(tx_r1)                                                                                                       \
+	X(tx_i2) X(tx_r2) X(tx_r1bis) X(tx_i2bis) X(tx_update_request) X(tx_update_ack) X(tx_keepalive) X(tx_probe)    \
+		X(tx_error) X(tx_failed) X(tx_too_long) X(rx_i1) X(rx_r1) X(rx_i2) X(rx_r2) X(rx_r1bis) X(rx_i2bis)    \
+			X(rx_update_request) X(rx_update_ack) X(rx_keepalive) X(rx_probe) X(rx_error) X(rx_icmp)       \
+				X(rx_unknown_tag) /* 12.3: refused before dispatch */                                  \
 		X(drop_address) X(drop_own_source) X(drop_not_local) X(drop_short) X(drop_min_length) X(drop_checksum) \
 			X(drop_not_control) X(drop_s_bit) X(drop_unknown_type) X(drop_critical_option) X(drop_option)  \
 				X(drop_duplicate) X(drop_probe) X(drop_no_validator) /* handshake */                   \

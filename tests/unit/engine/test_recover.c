@@ -430,7 +430,7 @@ static void t094_tag_random(void **state)
 		assert_int_equal(engine_establish(A->engine, s->now, &ulid), ENGINE_OK);
 		assert_true(sim_context(A, &ulid, &info));
 		for (unsigned b = 0; b < 48; b++)
-			ones[b] += info.ct_local >> b & 1;
+			ones[b] += (unsigned)(info.ct_local >> b & 1);
 		engine_drop(A->engine, s->now, info.id);
 	}
 	for (unsigned b = 0; b < 47; b++)
