@@ -235,8 +235,8 @@ void datapath_set_timers(struct datapath *dp, uint32_t slot, const uint64_t *sen
 void datapath_notify(struct datapath *dp, uint32_t slot, unsigned mask)
 {
 	if (slot < dp->cfg.max_contexts && dp->slots[slot].used)
-		__atomic_fetch_or(&dp->activity[slot].notify, mask & (SHIM6_NOTIFY_TX | SHIM6_NOTIFY_RX),
-				  __ATOMIC_RELAXED);
+		__atomic_store_n(&dp->activity[slot].notify, mask & (SHIM6_NOTIFY_TX | SHIM6_NOTIFY_RX),
+				 __ATOMIC_RELAXED);
 }
 
 /* As the programs see it: the least of what the path and the outgoing interface take. */
