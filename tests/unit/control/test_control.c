@@ -146,14 +146,14 @@ static void long_reply(void **state)
 	struct control_client *c;
 	struct json_object *reply, *result;
 	struct fake_answer big[2] = { { "big", NULL, false }, { NULL, NULL, false } };
-	size_t n = 3u << 20;
+	static const char head[] = "{\"v\":1,\"ok\":true,\"result\":\"";
+	size_t n = 3u << 20, len = strlen(head);
 	char *text = malloc(n + 64);
 	struct fake_daemon *d;
-	int len;
 
 	(void)state;
 	assert_non_null(text);
-	len = sprintf(text, "{\"v\":1,\"ok\":true,\"result\":\"");
+	memcpy(text, head, len);
 	memset(text + len, 'x', n);
 	strcpy(text + len + n, "\"}\n");
 	big[0].text = text;
