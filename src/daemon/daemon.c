@@ -370,7 +370,7 @@ static void apply(struct daemon *d, const struct config *old)
 				    .lifetime = d->config.held_lifetime };
 
 	log_set_debug(d->config.debug || d->opt.debug);
-	engine_reconfigure(d->engine, &d->config.engine);
+	engine_reconfigure(d->engine, daemon_now(), &d->config.engine);
 	held_set_limits(d->held, &held);
 	control_server_configure(d->control, d->config.control_clients, d->config.control_group);
 	set_bypass(d, &old->bypass, &d->config.bypass, false);

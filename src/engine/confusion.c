@@ -33,7 +33,7 @@ static bool in_use(const struct engine *e, const struct context *c, uint64_t now
 	if (!e->ops.dp_stamps(e->user, c->slot, &st))
 		return false;
 	last = st.last_tx > st.last_rx ? st.last_tx : st.last_rx;
-	return last && now - last <= SENT_LATELY * SECOND;
+	return last && ago(now, last) <= SENT_LATELY * SECOND;
 }
 
 void confusion_check(struct engine *e, struct context *c, uint64_t now)

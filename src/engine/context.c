@@ -128,6 +128,7 @@ struct context *context_by_nonce(const struct engine *e, uint32_t init_nonce, co
 	return NULL;
 }
 
+/* A context is at most once under a tag and an address, because no address is twice in its Ls(peer). */
 struct context *context_by_peer_tag(const struct engine *e, uint64_t ct_peer, const struct shim6_addr *peer,
 				    const struct context *after)
 {
@@ -281,6 +282,8 @@ static int room_for(struct engine *e, const struct shim6_pair *ulid, uint32_t fi
 		return refuse(e, C_limit_contexts, ENGINE_E_LIMIT);
 	if (limits_contexts(&e->limits, &e->hash_key, &ulid->peer) >= e->config.max_contexts_per_64)
 		return refuse(e, C_limit_contexts_per_64, ENGINE_E_LIMIT);
+	if (fii && limits_forks(&e->limits, &e->hash_key, ulid) >= e->config.max_forks)
+		return refuse(e, C_limit_forks, ENGINE_E_LIMIT);
 	return ENGINE_OK;
 }
 
@@ -297,24 +300,63 @@ static bool copy_local(struct engine *e, struct context *c)
 	return true;
 }
 
-/* Oldest first, by id: restored contexts come in any order. */
-static void list_insert(struct context_table *t, struct context *c)
+/* Restored contexts come in any order: put them right when somebody looks, rather than search for each its place. */
+static void list_append(struct context_table *t, struct context *c)
 {
-	struct context *older = t->newest;
-
-	while (older && older->id > c->id)
-		older = older->older;
-	c->older = older;
-	c->newer = older ? older->newer : t->oldest;
-	if (c->newer)
-		c->newer->older = c;
-	else
-		t->newest = c;
-	if (older)
-		older->newer = c;
-	else
+	c->older = t->newest;
+	c->newer = NULL;
+	if (c->older) {
+		c->older->newer = c;
+		t->unsorted |= c->older->id > c->id;
+	} else {
 		t->oldest = c;
+	}
+	t->newest = c;
 	t->n++;
+}
+
+/* Two runs that end in NULL, by way of newer. */
+static struct context *merge(struct context *a, struct context *b)
+{
+	struct context *first = NULL, **end = &first;
+
+	while (a && b) {
+		struct context **less = a->id < b->id ? &a : &b;
+
+		*end = *less;
+		*less = (*less)->newer;
+		end = &(*end)->newer;
+	}
+	*end = a ? a : b;
+	return first;
+}
+
+/* Merge sort, bottom up: run[i] holds 2^i contexts or none. */
+void context_table_sort(struct context_table *t)
+{
+	struct context *run[33] = { NULL }, *all = NULL, *next;
+	unsigned i;
+
+	if (!t->unsorted)
+		return;
+	for (struct context *c = t->oldest; c; c = next) {
+		next = c->newer;
+		c->newer = NULL;
+		for (i = 0; i < 32 && run[i]; i++) {
+			c = merge(run[i], c);
+			run[i] = NULL;
+		}
+		run[i] = merge(run[i], c);
+	}
+	for (i = 0; i < 33; i++)
+		all = merge(run[i], all);
+	t->oldest = all;
+	t->newest = NULL;
+	for (struct context *c = all; c; c = c->newer) {
+		c->older = t->newest;
+		t->newest = c;
+	}
+	t->unsorted = false;
 }
 
 static void list_remove(struct context_table *t, struct context *c)
@@ -352,7 +394,7 @@ static struct context *context_alloc(struct engine *e, const struct shim6_pair *
 		destroy(c);
 		return NULL;
 	}
-	if (!limits_context_add(&e->limits, &e->hash_key, &ulid->peer)) {
+	if (!limits_context_add(&e->limits, &e->hash_key, ulid, fii)) {
 		slot_link_free(&e->contexts, slot);
 		destroy(c);
 		return NULL;
@@ -382,7 +424,7 @@ struct context *context_new_as(struct engine *e, uint64_t now, const struct shim
 	hash_add(&t->by_ulid, &c->by_ulid, hash_ulid(e, ulid, fii));
 	hash_add(&t->by_tag, &c->by_tag, hash_number(e, ct_local));
 	hash_add(&t->by_id, &c->by_id, hash_number(e, id));
-	list_insert(t, c);
+	list_append(t, c);
 	if (t->next_id <= id)
 		t->next_id = id + 1;
 	return c;
@@ -419,7 +461,7 @@ void context_free(struct engine *e, struct context *c, uint64_t now, enum engine
 	hash_del(&t->by_id, &c->by_id);
 	list_remove(t, c);
 	slot_link_free(t, c->slot);
-	limits_context_del(&e->limits, &e->hash_key, &c->ulid.peer);
+	limits_context_del(&e->limits, &e->hash_key, &c->ulid, c->fii);
 	quarantine_add(e, now, c->ct_local); /* (K-06) */
 	if (reason != ENGINE_WHY_NONE)
 		engine_tell(e, c, now, ENGINE_EV_GONE, reason);
@@ -473,8 +515,9 @@ void context_index_peer(struct engine *e, struct context *c, bool on)
 	for (unsigned i = 0; i < c->n_peer; i++) {
 		struct peer_locator *p = &c->peer_info[i];
 
-		if (p->indexed == on || (on && !p->verified))
-			continue; /* only what is proved counts (F-08) */
+		/* Only what is proved counts (F-08); once for each address. */
+		if (p->indexed == on || (on && (!p->verified || context_peer_index(c, &c->peer[i].addr) != (int)i)))
+			continue;
 		if (on)
 			hash_add(&e->contexts.by_peer_tag, &p->by_tag, hash_peer_tag(e, c->ct_peer, &c->peer[i].addr));
 		else
@@ -602,5 +645,5 @@ bool context_sent_lately(struct context *c, uint64_t now, const struct shim6_pai
 	/* Payload carries the tag only off the ULID pair (W-13). */
 	if (context_on_ulids(c) || !shim6_addr_eq(&pair->peer, &c->current.peer))
 		return false;
-	return e->ops.dp_stamps(e->user, c->slot, &st) && st.last_tx && now - st.last_tx <= SENT_LATELY * SECOND;
+	return e->ops.dp_stamps(e->user, c->slot, &st) && st.last_tx && ago(now, st.last_tx) <= SENT_LATELY * SECOND;
 }

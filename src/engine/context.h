@@ -48,7 +48,7 @@ struct update {
 	struct context *context;
 	uint32_t nonce;
 	unsigned tries;
-	bool with_list;
+	unsigned with; /* enum update_with */
 };
 
 struct context {
@@ -116,6 +116,7 @@ struct tag_pool {
 struct context_table {
 	struct hash_table by_ulid, by_tag, by_peer_tag, by_nonce, by_id;
 	struct context *oldest, *newest;
+	bool unsorted; /* oldest to newest is not in order of id */
 	unsigned n;
 	struct slot_entry *slots;
 	uint32_t n_slots, cap_slots, free_slot;
@@ -125,6 +126,8 @@ struct context_table {
 
 bool context_table_init(struct context_table *t);
 void context_table_free(struct context_table *t);
+/* Oldest first, by id. */
+void context_table_sort(struct context_table *t);
 
 /*
  * A new context, ready for a state: slot, CT(local), Ls(local), indexes. On

@@ -201,19 +201,22 @@ void emit_error(struct engine *e, const struct rx *rx, enum wire_error_code code
 }
 
 void emit_update_request(struct engine *e, struct context *c, uint64_t now, const struct shim6_pair *pair,
-			 uint32_t nonce, bool with_list)
+			 uint32_t nonce, unsigned with)
 {
 	uint8_t buf[WIRE_MAX_MSG];
 	struct wire_builder b;
 	size_t pds_len;
-	const uint8_t *pds = with_list ? local_pds(&e->local, &c->ulid.local, &pds_len) : NULL;
+	const uint8_t *pds = with & UPDATE_LIST ? local_pds(&e->local, &c->ulid.local, &pds_len) : NULL;
 
 	wire_begin_update_request(&b, buf, sizeof(buf), c->ct_peer, nonce);
 	if (pds) {
 		put_list(&b, c);
 		wire_opt_pds(&b, pds, pds_len); /* (U-05) */
 	}
-	put_preferences(&b, c, true);
+	if (c->listed)
+		put_preferences(&b, c, true);
+	if (with & UPDATE_TIMEOUT)
+		wire_opt_keepalive_timeout(&b, (uint16_t)(e->config.reap.send_timeout / SECOND));
 	if (emit(e, pair, &b))
 		context_note_sent(c, now, &pair->peer);
 }

@@ -15,6 +15,8 @@
 
 #include <stdlib.h>
 
+#define BACKOFF_MAX (86400 * SECOND) /* of any timeout, however often it is doubled */
+
 void engine_config_default(struct engine_config *c)
 {
 	*c = (struct engine_config){
@@ -24,6 +26,8 @@ void engine_config_default(struct engine_config *c)
 		.i1_retries_max = 4,
 		.i2_retries_max = 2,
 		.i2bis_retries_max = 2,
+		.update_timeout = 4 * SECOND,
+		.max_update_timeout = 120 * SECOND,
 		.no_r1_holddown = 60 * SECOND,
 		.icmp_holddown = 600 * SECOND,
 		.validator_lifetime = 60 * SECOND,
@@ -34,6 +38,7 @@ void engine_config_default(struct engine_config *c)
 		.initiate = true,
 		.max_contexts = 65536,
 		.max_contexts_per_64 = 4096,
+		.max_forks = 16,
 		.max_negative = 16384,
 		.replies_per_second = 1000,
 		.replies_per_64 = 50,
@@ -77,9 +82,30 @@ void engine_free(struct engine *e, bool quiet)
 	free(e);
 }
 
-void engine_reconfigure(struct engine *e, const struct engine_config *c)
+/*
+ * Another Send Timeout: the peer must know, because it is its Keepalive Timeout
+ * (PF-21). A longer one is safe to use at once; a shorter one only when the
+ * peer has acknowledged it, or its Keepalives come too late.
+ */
+static void context_new_send_timeout(struct engine *e, struct context *c, uint64_t now)
 {
-	e->config = *c;
+	if (c->state != ENGINE_ESTABLISHED)
+		return;
+	if (e->config.reap.send_timeout > c->reap.send_timeout)
+		reap_set_send_timeout(&c->reap, e->config.reap.send_timeout);
+	update_begin(e, c, now, UPDATE_TIMEOUT);
+}
+
+void engine_reconfigure(struct engine *e, uint64_t now, const struct engine_config *config)
+{
+	bool send_timeout = config->reap.send_timeout != e->config.reap.send_timeout;
+	struct context *c, *newer;
+
+	e->config = *config;
+	for (c = e->contexts.oldest; c && send_timeout; c = newer) {
+		newer = c->newer;
+		context_new_send_timeout(e, c, now);
+	}
 }
 
 uint32_t engine_random32(struct engine *e)
@@ -94,6 +120,8 @@ uint64_t engine_backoff(struct engine *e, uint64_t base, unsigned n, uint64_t ca
 {
 	uint64_t timeout = base;
 
+	if (cap > BACKOFF_MAX)
+		cap = BACKOFF_MAX;
 	while (n-- && timeout < cap)
 		timeout *= 2;
 	if (timeout > cap)
@@ -211,8 +239,11 @@ bool context_project(struct engine *e, struct context *c, uint64_t now)
 	if (c->installed && hash == c->projected)
 		return true;
 	if (!e->ops.dp_install(e->user, c->slot, &p)) {
+		/* Whoever heard of it hears that it is gone. */
+		bool told = c->initiator || c->installed;
+
 		count(e, C_limit_datapath);
-		context_free(e, c, now, ENGINE_WHY_NONE);
+		context_free(e, c, now, told ? ENGINE_WHY_DATAPATH : ENGINE_WHY_NONE);
 		return false;
 	}
 	c->installed = true;
@@ -238,17 +269,17 @@ void engine_activity(struct engine *e, uint64_t now, uint32_t slot, unsigned mas
 		return;
 	c->notify = (uint8_t)(c->notify & ~mask);
 	if (c->state != ENGINE_ESTABLISHED) {
-		if (mask & SHIM6_NOTIFY_RX)
-			resend_handshake(e, c, now); /* (D-11) */
-		context_notify(e, c, SHIM6_NOTIFY_RX);
+		/* Asked for again only while an answer is left, or each packet would make a notice (D-11, D-12). */
+		if ((mask & SHIM6_NOTIFY_RX) && resend_handshake(e, c, now))
+			context_notify(e, c, SHIM6_NOTIFY_RX);
 		return;
 	}
 	liveness_enter(&v, e, c, now);
-	if ((mask & SHIM6_NOTIFY_RX) && v.stamps.last_rx <= v.stamps.last_tx)
-		reap_payload_received(&c->reap, now, &v.timers);
-	if (mask & SHIM6_NOTIFY_TX)
-		reap_payload_sent(&c->reap, now, &v.timers);
-	if ((mask & SHIM6_NOTIFY_RX) && v.stamps.last_rx > v.stamps.last_tx)
+	/*
+	 * Outside Exploring the data path has moved the timers itself, also for packets after the one
+	 * that it reports; a verb would put them back to where that one left them.
+	 */
+	if (c->reap.state == REAP_EXPLORING && (mask & SHIM6_NOTIFY_RX))
 		reap_payload_received(&c->reap, now, &v.timers);
 	liveness_leave(&v);
 }
@@ -281,8 +312,8 @@ static void context_local_changed(struct engine *e, struct context *c, uint64_t 
 		return;
 	}
 	engine_tell(e, c, now, ENGINE_EV_LOCATORS, ENGINE_WHY_NONE);
-	update_begin(e, c, now, false); /* the peer is told at once (PA-17, U-28) */
-	liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
+	if (update_begin(e, c, now, 0)) /* the peer is told at once (PA-17, U-28) */
+		liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
 }
 
 int engine_set_local(struct engine *e, uint64_t now, const struct engine_local *locals, unsigned n,

@@ -40,6 +40,7 @@ struct engine_config {
 	/* establishment, section 5 of the rows; ns */
 	uint64_t i1_timeout, i2_timeout, i2bis_timeout;
 	unsigned i1_retries_max, i2_retries_max, i2bis_retries_max;
+	uint64_t update_timeout, max_update_timeout; /* (U-07, T-07) */
 	uint64_t no_r1_holddown, icmp_holddown;
 	uint64_t validator_lifetime; /* nonce age accepted (E-61, A-36) */
 	uint64_t secret_lifetime;    /* rotation period of S (E-27, Z-02) */
@@ -50,6 +51,7 @@ struct engine_config {
 	/* limits */
 	unsigned max_contexts;	      /* Z-08 */
 	unsigned max_contexts_per_64; /* per /64 of the peer */
+	unsigned max_forks;	      /* per ULID pair, beside the default context (H-07) */
 	unsigned max_negative;	      /* E-FAILED and NO-SUPPORT entries */
 	unsigned replies_per_second;  /* R1, R1bis, Error, R2 to I1: whole host (Z-06) */
 	unsigned replies_per_64;      /* the same per /64 */
@@ -89,6 +91,7 @@ enum engine_reason {
 	ENGINE_WHY_ULID_GONE,
 	ENGINE_WHY_CONFUSION, /* another context took its CT(peer) */
 	ENGINE_WHY_SHUTDOWN,
+	ENGINE_WHY_DATAPATH, /* the data path refused the projection */
 };
 const char *engine_reason_text(enum engine_reason r); /* "nothing heard for the Send Timeout", ... */
 
@@ -106,6 +109,7 @@ struct engine_event {
 	unsigned probes;  /* probes we sent in the episode */
 };
 
+/* No operation may call the engine: it is in the middle of something. */
 struct engine_ops {
 	/* Send one control message; msg is the Shim6 header, protocol 140. Failure is the caller's to count. */
 	bool (*send)(void *user, const struct shim6_addr *src, const struct shim6_addr *dst, const uint8_t *msg,
@@ -126,8 +130,8 @@ struct engine_ops {
 struct engine *engine_new(const struct engine_config *c, const struct engine_ops *ops, void *user, uint64_t now);
 /* Removes every projection, tells GONE/shutdown unless quiet, frees all. */
 void engine_free(struct engine *e, bool quiet);
-/* New values count from the next use; running timers keep theirs. */
-void engine_reconfigure(struct engine *e, const struct engine_config *c);
+/* New values count from the next use; running timers keep theirs. Peers are told of another Send Timeout (PF-21). */
+void engine_reconfigure(struct engine *e, uint64_t now, const struct engine_config *c);
 
 /* --- what this host is -------------------------------------------------- */
 

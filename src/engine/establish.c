@@ -291,16 +291,13 @@ static bool our_end_fits(const struct engine *e, const struct rx *rx, const stru
 	return false;
 }
 
-/* I2 or I2bis in ESTABLISHED: the peer has begun anew, or did not get our R2 */
+/* I2 or I2bis in ESTABLISHED: the peer has begun anew, or did not get our R2. false: the context is gone. */
 static bool renew_established(struct engine *e, struct context *c, const struct rx *rx)
 {
 	if (rx->m.has_keepalive_timeout)
 		reap_set_keepalive_timeout(&c->reap, rx->m.keepalive_timeout);
-	if (!context_project(e, c, rx->now))
-		return false;
-	liveness_payload(e, c, rx->now, true);
-	liveness_locators(e, c, rx->now, REAP_CAUSE_PEER_BROKEN);
-	return true;
+	return context_project(e, c, rx->now) && liveness_payload(e, c, rx->now, true) &&
+	       liveness_locators(e, c, rx->now, REAP_CAUSE_PEER_BROKEN);
 }
 
 /* The context that an I2 or I2bis means; a new one if there is none. NULL: refused, counted. */
@@ -388,9 +385,10 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 	count(e, C_contexts_established);
 	engine_tell(e, c, now, ENGINE_EV_ESTABLISHED, reason);
 	e->ops.dp_set_timers(e->user, c->slot, &zero, &zero); /* Operational, no timer running */
-	if (c->prefs_changed)
-		update_begin(e, c, now, false);
-	c->prefs_changed = false;
-	liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
-	return true;
+	if (c->prefs_changed) {
+		c->prefs_changed = false;
+		if (!update_begin(e, c, now, 0))
+			return false;
+	}
+	return liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
 }

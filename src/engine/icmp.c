@@ -74,7 +74,8 @@ static struct context *context_of_tagged(const struct engine *e, uint64_t now, c
 {
 	struct context *c = NULL;
 
-	if (!q->payload && q->type < WIRE_UPDATE_REQUEST)
+	/* Of the control messages these alone carry it; an Error has other octets there. */
+	if (!q->payload && (q->type < WIRE_UPDATE_REQUEST || q->type > WIRE_PROBE))
 		return NULL;
 	while ((c = context_by_peer_tag(e, q->tag, &q->pair.peer, c)) != NULL) {
 		if (c->state == ENGINE_ESTABLISHED && context_sent_lately(c, now, &q->pair))
@@ -132,7 +133,7 @@ static void update_refused(struct engine *e, struct context *c, uint64_t now, ui
 		return;
 	}
 	c->list_resent = true;
-	update_begin(e, c, now, true);
+	update_begin(e, c, now, UPDATE_LIST);
 }
 
 void recv_error(struct engine *e, const struct rx *rx)

@@ -20,8 +20,12 @@
 #define RESEND_GAP (500 * MILLISECOND)	   /* of I2 and I2bis, when packets ask for them (D-12) */
 #define HINT_GAP (5 * SECOND)		   /* of hints that make one context test its pair (I-16) */
 #define MAX_FALLBACKS 2			   /* from I2 or I2bis to I1 */
-#define UPDATE_TIMEOUT (4 * SECOND)	   /* (U-07) */
-#define MAX_UPDATE_TIMEOUT (120 * SECOND)
+
+/* What an Update Request carries beside the preferences. */
+enum update_with {
+	UPDATE_LIST = 1u << 0,	  /* the Locator List, under a new generation */
+	UPDATE_TIMEOUT = 1u << 1, /* the Keepalive Timeout (PF-21) */
+};
 
 enum timer_kind {
 	TIMER_CONTEXT,
@@ -58,6 +62,12 @@ static inline void count(struct engine *e, enum counter c)
 	e->counter[c]++;
 }
 
+/* The data path stamps by a clock of its own reading, which may be a little ahead of ours. */
+static inline uint64_t ago(uint64_t now, uint64_t then)
+{
+	return then < now ? now - then : 0;
+}
+
 /* engine.c */
 uint32_t engine_random32(struct engine *e);
 /* A timeout of the n-th transmission: doubled n times from base, capped, then times U(0.5, 1.5) (T-01, T-02). */
@@ -80,7 +90,7 @@ bool emit_i2bis(struct engine *e, struct context *c);
 void emit_r2(struct engine *e, struct context *c, const struct shim6_pair *pair, uint32_t init_nonce);
 void emit_error(struct engine *e, const struct rx *rx, enum wire_error_code code, size_t offset);
 void emit_update_request(struct engine *e, struct context *c, uint64_t now, const struct shim6_pair *pair,
-			 uint32_t nonce, bool with_list);
+			 uint32_t nonce, unsigned with);
 /* May a reply leave for this address? Counts refusals (Z-06). */
 bool emit_allowed(struct engine *e, uint64_t now, const struct shim6_addr *to);
 
@@ -110,8 +120,9 @@ void send_r1bis(struct engine *e, uint64_t now, const struct shim6_pair *pair, u
 void recv_r1bis(struct engine *e, const struct rx *rx);
 void recv_i2bis(struct engine *e, const struct rx *rx);
 void i2bis_timeout(struct engine *e, struct context *c, uint64_t now);
-/* Something tagged came while our I2 or I2bis is unanswered: send it again, throttled (D-11, D-12). */
-void resend_handshake(struct engine *e, struct context *c, uint64_t now);
+/* Something tagged came while our I2 or I2bis is unanswered: send it again, throttled (D-11, D-12). false: for the
+ * last time. */
+bool resend_handshake(struct engine *e, struct context *c, uint64_t now);
 
 /* confusion.c (7.15). c is about to use CT(peer): end what other context has it. */
 void confusion_check(struct engine *e, struct context *c, uint64_t now);
@@ -144,16 +155,17 @@ uint64_t liveness_deadline(struct engine *e, const struct context *c, uint64_t n
 void context_notify(struct engine *e, struct context *c, unsigned mask);
 /* Test the current pair unless that was done lately or there is no other; counts. */
 void liveness_hint(struct engine *e, struct context *c, uint64_t now);
-void liveness_payload(struct engine *e, struct context *c, uint64_t now, bool received);
-void liveness_explore(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause,
+/* Each of these may meet a data path that refuses. false: the context is gone. */
+bool liveness_payload(struct engine *e, struct context *c, uint64_t now, bool received);
+bool liveness_explore(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause,
 		      const struct shim6_pair *wanted);
-void liveness_locators(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause);
+bool liveness_locators(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause);
 void recv_keepalive(struct engine *e, struct context *c, const struct rx *rx);
 void recv_probe(struct engine *e, struct context *c, const struct rx *rx);
 enum engine_reason reason_of_cause(enum reap_cause cause);
 
 /* update.c (section 10) */
-void update_begin(struct engine *e, struct context *c, uint64_t now, bool with_list);
+bool update_begin(struct engine *e, struct context *c, uint64_t now, unsigned with); /* false: the context is gone */
 void update_end(struct engine *e, struct context *c);
 void update_timeout(struct engine *e, struct update *u, uint64_t now);
 void recv_update_request(struct engine *e, struct context *c, const struct rx *rx);

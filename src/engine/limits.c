@@ -2,7 +2,7 @@
 /*
  * Limits: a token bucket for the whole host and one per /64 for every kind of
  * reply that needs no state (Z-06), a budget for probes and signatures, and a
- * count of contexts per /64 (Z-08).
+ * count of contexts per /64 and of forks per ULID pair (Z-08, H-07).
  *
  * The buckets of the /64s live in a fixed table; two prefixes may share one.
  * Which ones do is secret (keyed hash), so nobody can starve a chosen victim.
@@ -13,10 +13,13 @@
 
 #define SECOND UINT64_C(1000000000)
 
-struct prefix_count {
+#define PREFIX 8 /* octets of a /64 */
+
+struct key_count {
 	struct hash_node node;
-	uint8_t prefix[8];
 	unsigned n;
+	size_t len;
+	uint8_t key[]; /* a /64, or a ULID pair that has forks */
 };
 
 bool limits_init(struct limits *l, uint64_t now)
@@ -36,7 +39,7 @@ void limits_free(struct limits *l)
 
 		for (node = l->contexts.bucket[i]; node; node = next) {
 			next = node->next;
-			free(container_of(node, struct prefix_count, node));
+			free(container_of(node, struct key_count, node));
 		}
 	}
 	hash_free(&l->contexts);
@@ -79,46 +82,76 @@ enum limits_result limits_reply(struct limits *l, const struct siphash_key *k, u
 	return LIMITS_OK;
 }
 
-static struct prefix_count *find(const struct limits *l, uint64_t hash, const struct shim6_addr *addr)
+/* --- counts ------------------------------------------------------------- */
+
+static struct key_count *find(const struct limits *l, uint64_t hash, const uint8_t *key, size_t len)
 {
 	for (struct hash_node *node = hash_first(&l->contexts, hash); node; node = hash_next(node)) {
-		struct prefix_count *p = container_of(node, struct prefix_count, node);
+		struct key_count *p = container_of(node, struct key_count, node);
 
-		if (memcmp(p->prefix, addr->b, 8) == 0)
+		if (p->len == len && memcmp(p->key, key, len) == 0)
 			return p;
 	}
 	return NULL;
 }
 
-unsigned limits_contexts(const struct limits *l, const struct siphash_key *k, const struct shim6_addr *addr)
+static unsigned count_get(const struct limits *l, const struct siphash_key *k, const void *key, size_t len)
 {
-	struct prefix_count *p = find(l, siphash_64(k, addr->b, 8), addr);
+	struct key_count *p = find(l, siphash_64(k, key, len), key, len);
 
 	return p ? p->n : 0;
 }
 
-bool limits_context_add(struct limits *l, const struct siphash_key *k, const struct shim6_addr *addr)
+static bool count_up(struct limits *l, const struct siphash_key *k, const void *key, size_t len)
 {
-	uint64_t hash = siphash_64(k, addr->b, 8);
-	struct prefix_count *p = find(l, hash, addr);
+	uint64_t hash = siphash_64(k, key, len);
+	struct key_count *p = find(l, hash, key, len);
 
 	if (!p) {
-		p = calloc(1, sizeof(*p));
+		p = calloc(1, sizeof(*p) + len);
 		if (!p)
 			return false;
-		memcpy(p->prefix, addr->b, 8);
+		p->len = len;
+		memcpy(p->key, key, len);
 		hash_add(&l->contexts, &p->node, hash);
 	}
 	p->n++;
 	return true;
 }
 
-void limits_context_del(struct limits *l, const struct siphash_key *k, const struct shim6_addr *addr)
+static void count_down(struct limits *l, const struct siphash_key *k, const void *key, size_t len)
 {
-	struct prefix_count *p = find(l, siphash_64(k, addr->b, 8), addr);
+	struct key_count *p = find(l, siphash_64(k, key, len), key, len);
 
 	if (!p || --p->n)
 		return;
 	hash_del(&l->contexts, &p->node);
 	free(p);
+}
+
+unsigned limits_contexts(const struct limits *l, const struct siphash_key *k, const struct shim6_addr *peer)
+{
+	return count_get(l, k, peer->b, PREFIX);
+}
+
+unsigned limits_forks(const struct limits *l, const struct siphash_key *k, const struct shim6_pair *ulid)
+{
+	return count_get(l, k, ulid, sizeof(*ulid));
+}
+
+bool limits_context_add(struct limits *l, const struct siphash_key *k, const struct shim6_pair *ulid, uint32_t fii)
+{
+	if (!count_up(l, k, ulid->peer.b, PREFIX))
+		return false;
+	if (!fii || count_up(l, k, ulid, sizeof(*ulid)))
+		return true;
+	count_down(l, k, ulid->peer.b, PREFIX);
+	return false;
+}
+
+void limits_context_del(struct limits *l, const struct siphash_key *k, const struct shim6_pair *ulid, uint32_t fii)
+{
+	count_down(l, k, ulid->peer.b, PREFIX);
+	if (fii)
+		count_down(l, k, ulid, sizeof(*ulid));
 }

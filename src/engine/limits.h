@@ -18,7 +18,7 @@ struct token_bucket {
 struct limits {
 	struct token_bucket replies, probes, signatures;
 	struct token_bucket prefix[LIMITS_PREFIX_BUCKETS];
-	struct hash_table contexts; /* struct prefix_count: contexts per /64 of the peer */
+	struct hash_table contexts; /* struct key_count: contexts per /64 of the peer, forks per ULID pair */
 };
 
 enum limits_result {
@@ -36,9 +36,10 @@ bool token_take(struct token_bucket *b, uint64_t now, unsigned rate);
 enum limits_result limits_reply(struct limits *l, const struct siphash_key *k, uint64_t now,
 				const struct shim6_addr *addr, unsigned host_rate, unsigned prefix_rate);
 
-/* Contexts per /64. */
-unsigned limits_contexts(const struct limits *l, const struct siphash_key *k, const struct shim6_addr *addr);
-bool limits_context_add(struct limits *l, const struct siphash_key *k, const struct shim6_addr *addr);
-void limits_context_del(struct limits *l, const struct siphash_key *k, const struct shim6_addr *addr);
+/* Contexts per /64 of the peer, and those of a ULID pair that are forks (FII not 0). */
+unsigned limits_contexts(const struct limits *l, const struct siphash_key *k, const struct shim6_addr *peer);
+unsigned limits_forks(const struct limits *l, const struct siphash_key *k, const struct shim6_pair *ulid);
+bool limits_context_add(struct limits *l, const struct siphash_key *k, const struct shim6_pair *ulid, uint32_t fii);
+void limits_context_del(struct limits *l, const struct siphash_key *k, const struct shim6_pair *ulid, uint32_t fii);
 
 #endif

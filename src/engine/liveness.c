@@ -163,7 +163,7 @@ static void tell_begin(const struct liveness *v)
 		.ulid = c->ulid,
 		.fii = c->fii,
 		.from = v->ended ? v->from : c->current,
-		.silence = v->stamps.last_rx ? v->now - v->stamps.last_rx : 0,
+		.silence = v->stamps.last_rx ? ago(v->now, v->stamps.last_rx) : 0,
 	};
 
 	count(v->engine, C_explorations);
@@ -185,7 +185,7 @@ static void tell_end(const struct liveness *v)
 		.from = v->from,
 		.to = v->to,
 		.elapsed = v->elapsed,
-		.silence = v->stamps.last_rx ? v->now - v->stamps.last_rx : 0,
+		.silence = v->stamps.last_rx ? ago(v->now, v->stamps.last_rx) : 0,
 		.probes = v->probes,
 	};
 
@@ -275,7 +275,7 @@ void liveness_timer(struct engine *e, struct context *c, uint64_t now)
 
 /* --- events ------------------------------------------------------------- */
 
-void liveness_payload(struct engine *e, struct context *c, uint64_t now, bool received)
+bool liveness_payload(struct engine *e, struct context *c, uint64_t now, bool received)
 {
 	struct liveness v;
 
@@ -284,26 +284,26 @@ void liveness_payload(struct engine *e, struct context *c, uint64_t now, bool re
 		reap_payload_received(&c->reap, now, &v.timers);
 	else
 		reap_payload_sent(&c->reap, now, &v.timers);
-	liveness_leave(&v);
+	return liveness_leave(&v);
 }
 
-void liveness_explore(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause,
+bool liveness_explore(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause,
 		      const struct shim6_pair *wanted)
 {
 	struct liveness v;
 
 	liveness_enter(&v, e, c, now);
 	reap_explore(&c->reap, now, &v.timers, &v.locators, cause, wanted);
-	liveness_leave(&v);
+	return liveness_leave(&v);
 }
 
-void liveness_locators(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause)
+bool liveness_locators(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause)
 {
 	struct liveness v;
 
 	liveness_enter(&v, e, c, now);
 	reap_locators_changed(&c->reap, now, &v.timers, &v.locators, cause);
-	liveness_leave(&v);
+	return liveness_leave(&v);
 }
 
 void liveness_hint(struct engine *e, struct context *c, uint64_t now)

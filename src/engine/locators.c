@@ -264,12 +264,22 @@ static enum peer_verdict check_signature(struct engine *e, uint64_t now, const s
 	return PEER_OK;
 }
 
+static bool listed_before(const struct peer_list *list, const struct shim6_addr *a)
+{
+	for (unsigned i = 0; i < list->n; i++) {
+		if (shim6_addr_eq(&list->entry[i].l.addr, a))
+			return true;
+	}
+	return false;
+}
+
 static void add_entry(struct engine *e, struct peer_list *out, const struct shim6_addr *a, uint8_t method)
 {
+	bool good = shim6_addr_is_usable(a) && !engine_is_local(e, a) && !listed_before(out, a);
 	struct peer_entry *p = &out->entry[out->n++];
 
 	*p = (struct peer_entry){ .l = { .addr = *a }, .method = method, .verified = true };
-	if (!shim6_addr_is_usable(a)) {
+	if (!good) {
 		/* It keeps its index for the preferences, and nothing else (V-25). */
 		count(e, C_ignored_locator);
 		p->l.flags = REAP_LOC_GONE;

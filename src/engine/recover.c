@@ -121,7 +121,7 @@ void recv_i2bis(struct engine *e, const struct rx *rx)
 }
 
 /* I2-SENT and I2BIS-SENT: the peer sends with our tag, so it lacks our answer, or we its R2 (12.2) */
-void resend_handshake(struct engine *e, struct context *c, uint64_t now)
+bool resend_handshake(struct engine *e, struct context *c, uint64_t now)
 {
 	struct handshake *h = c->handshake;
 	bool bis = c->state == ENGINE_I2BIS_SENT;
@@ -129,7 +129,7 @@ void resend_handshake(struct engine *e, struct context *c, uint64_t now)
 
 	if (now - h->sent < RESEND_GAP || h->tries >= max) {
 		count(e, C_limit_resend); /* (D-12) */
-		return;
+		return h->tries < max;
 	}
 	h->tries++;
 	h->sent = now;
@@ -137,4 +137,5 @@ void resend_handshake(struct engine *e, struct context *c, uint64_t now)
 		emit_i2bis(e, c);
 	else
 		emit_i2(e, c);
+	return h->tries < max;
 }

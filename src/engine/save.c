@@ -2,17 +2,20 @@
 /*
  * A context as bytes, for a new engine on the same boot. Big-endian, in this
  * order: magic, version, id, next id, slot, ULID pair, FII, tags, current pair,
- * flags, Keepalive Timeout, times, last switch, generations, the peer's
- * locators, the peer's PDS. Ls(local) comes from the HBA set again. An
- * I2BIS-SENT context is saved as ESTABLISHED: the next R1bis starts its
- * recovery anew.
+ * flags, Keepalive Timeout, times, last switch, generations, what the peer was
+ * told of our locators, the peer's locators, the peer's PDS. Ls(local) comes
+ * from the HBA set again; where it differs from what was told, or the peer had
+ * not acknowledged it, an Update Request follows the restart. An I2BIS-SENT
+ * context is saved as ESTABLISHED: the next R1bis starts its recovery anew.
  */
 #include "engine/internal.h"
 
 #define SAVE_MAGIC 0x53364358u /* "S6CX" */
-#define SAVE_VERSION 1
+#define SAVE_VERSION 2
 #define SAVE_INITIATOR 1u
 #define SAVE_PEER_LISTED 2u
+#define SAVE_UPDATE 4u /* an Update Request is not acknowledged */
+#define SAVE_ID_MAX (UINT64_MAX >> 1)
 
 struct writer {
 	uint8_t *p;
@@ -69,6 +72,17 @@ static uint64_t get_uint(struct reader *r, unsigned octets)
 	return x;
 }
 
+/* What preferences are made of (emit.c). */
+static void put_local(struct writer *w, const struct context *c)
+{
+	put_uint(w, c->n_local, 1);
+	for (unsigned i = 0; i < c->n_local; i++) {
+		put_uint(w, c->local[i].flags, 1);
+		put_uint(w, c->local[i].priority, 1);
+		put_uint(w, c->local[i].weight, 1);
+	}
+}
+
 static void put_peer(struct writer *w, const struct context *c)
 {
 	put_uint(w, c->peer_generation, 4);
@@ -106,7 +120,10 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 	put_uint(&w, c->ct_local, 8);
 	put_uint(&w, c->ct_peer, 8);
 	put(&w, &c->current, sizeof(c->current));
-	put_uint(&w, (c->initiator ? SAVE_INITIATOR : 0) | (c->peer_listed ? SAVE_PEER_LISTED : 0), 1);
+	put_uint(&w,
+		 (c->initiator ? SAVE_INITIATOR : 0) | (c->peer_listed ? SAVE_PEER_LISTED : 0) |
+			 (c->update || c->prefs_changed ? SAVE_UPDATE : 0),
+		 1);
 	put_uint(&w, c->reap.keepalive_timeout / SECOND, 4);
 	put_uint(&w, c->created, 8);
 	put_uint(&w, c->established, 8);
@@ -117,6 +134,7 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 	put(&w, &c->switch_from, sizeof(c->switch_from));
 	put(&w, &c->switch_to, sizeof(c->switch_to));
 	put_uint(&w, c->local_generation, 4);
+	put_local(&w, c);
 	put_peer(&w, c);
 	return w.overflow ? ENGINE_E_LIMIT : (int)w.len;
 }
@@ -129,8 +147,24 @@ struct saved {
 	uint32_t fii, keepalive_timeout, switches, local_generation;
 	uint64_t ct_local, ct_peer, created, established, switch_time, switch_elapsed;
 	uint8_t flags, last_reason;
+	unsigned n_local;
+	struct reap_locator local[ENGINE_MAX_LOCATORS]; /* without addresses */
 	struct peer_list peer;
 };
+
+static void get_local(struct reader *r, struct saved *s)
+{
+	s->n_local = (unsigned)get_uint(r, 1);
+	if (s->n_local > ENGINE_MAX_LOCATORS) {
+		r->bad = true;
+		return;
+	}
+	for (unsigned i = 0; i < s->n_local; i++) {
+		s->local[i].flags = (uint8_t)get_uint(r, 1);
+		s->local[i].priority = (uint8_t)get_uint(r, 1);
+		s->local[i].weight = (uint8_t)get_uint(r, 1);
+	}
+}
 
 static void get_peer(struct reader *r, struct saved *s)
 {
@@ -185,8 +219,18 @@ static bool get_saved(struct reader *r, struct saved *s)
 	get(r, &s->switch_from, sizeof(s->switch_from));
 	get(r, &s->switch_to, sizeof(s->switch_to));
 	s->local_generation = (uint32_t)get_uint(r, 4);
-	get_peer(r, s);
-	return !r->bad && s->id && s->ct_local <= WIRE_TAG_MASK && s->ct_peer <= WIRE_TAG_MASK;
+	get_local(r, s);
+	if (!r->bad)
+		get_peer(r, s);
+	return !r->bad;
+}
+
+/* Could this engine have saved it, on this boot? */
+static bool plausible(const struct engine *e, const struct saved *s, uint64_t now)
+{
+	return s->id && s->id < SAVE_ID_MAX && s->next_id < SAVE_ID_MAX && s->ct_local <= WIRE_TAG_MASK &&
+	       s->ct_peer <= WIRE_TAG_MASK && s->created <= now && s->established <= now && s->switch_time <= now &&
+	       shim6_addr_is_usable(&s->ulid.peer) && !engine_is_local(e, &s->ulid.peer);
 }
 
 /* Timers that ran while nobody looked start anew: Keepalives of that time were lost on us. */
@@ -213,6 +257,19 @@ static void adopt(struct context *c, const struct saved *s)
 	c->state = ENGINE_ESTABLISHED;
 }
 
+static bool peer_must_know(const struct context *c, const struct saved *s)
+{
+	if (s->flags & SAVE_UPDATE || s->n_local != c->n_local)
+		return true;
+	for (unsigned i = 0; i < c->n_local; i++) {
+		const struct reap_locator *was = &s->local[i], *is = &c->local[i];
+
+		if (was->flags != is->flags || was->priority != is->priority || was->weight != is->weight)
+			return true;
+	}
+	return false;
+}
+
 int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t len)
 {
 	struct reader r = { .p = buf, .left = len };
@@ -221,7 +278,7 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 	struct context *c;
 	int result;
 
-	if (!get_saved(&r, &s))
+	if (!get_saved(&r, &s) || !plausible(e, &s, now))
 		return ENGINE_E_FORMAT;
 	if (!engine_is_local(e, &s.ulid.local))
 		return ENGINE_E_NOT_LOCAL;
@@ -247,6 +304,7 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 		return ENGINE_E_LIMIT;
 	restart_timers(e, c, now, &st);
 	count(e, C_contexts_restored);
-	liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
-	return ENGINE_OK;
+	if (peer_must_know(c, &s) && !update_begin(e, c, now, 0))
+		return ENGINE_E_LIMIT;
+	return liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN) ? ENGINE_OK : ENGINE_E_LIMIT;
 }

@@ -74,6 +74,7 @@ const char *engine_reason_text(enum engine_reason r)
 		[ENGINE_WHY_ULID_GONE] = "the local ULID is gone",
 		[ENGINE_WHY_CONFUSION] = "the peer gave its tag to another context",
 		[ENGINE_WHY_SHUTDOWN] = "shutdown",
+		[ENGINE_WHY_DATAPATH] = "the data path refused it",
 	};
 
 	return (unsigned)r < sizeof(text) / sizeof(*text) ? text[r] : "unknown";
@@ -184,6 +185,7 @@ int engine_each(struct engine *e, int (*fn)(void *arg, const struct engine_ctx_i
 {
 	struct engine_ctx_info info;
 
+	context_table_sort(&e->contexts);
 	for (const struct context *c = e->contexts.oldest; c; c = c->newer) {
 		int r;
 

@@ -26,29 +26,30 @@ static struct shim6_pair update_pair(const struct context *c)
 	return reap_pair_order(&l, &c->current, &best, 1) ? best : c->current;
 }
 
-static void update_send(struct engine *e, struct context *c, uint64_t now)
+static bool update_send(struct engine *e, struct context *c, uint64_t now)
 {
 	struct update *u = c->update;
 	struct shim6_pair pair = update_pair(c);
 
-	timer_arm(&e->wheel, &u->timer, now + engine_backoff(e, UPDATE_TIMEOUT, u->tries, MAX_UPDATE_TIMEOUT));
-	emit_update_request(e, c, now, &pair, u->nonce, u->with_list);
-	liveness_payload(e, c, now, false); /* (AMB-R10) */
+	timer_arm(&e->wheel, &u->timer,
+		  now + engine_backoff(e, e->config.update_timeout, u->tries, e->config.max_update_timeout));
+	emit_update_request(e, c, now, &pair, u->nonce, u->with);
+	return liveness_payload(e, c, now, false); /* (AMB-R10) */
 }
 
-void update_begin(struct engine *e, struct context *c, uint64_t now, bool with_list)
+bool update_begin(struct engine *e, struct context *c, uint64_t now, unsigned with)
 {
 	struct update *u = c->update;
 
-	if (!c->listed)
-		return; /* the peer has no list of ours to which preferences could belong */
+	if (!c->listed && !(with & UPDATE_TIMEOUT))
+		return true; /* the peer has no list of ours to which preferences could belong */
 	if (u) {
 		count(e, C_updates_abandoned);
 	} else {
 		u = calloc(1, sizeof(*u));
 		if (!u) {
 			count(e, C_limit_memory);
-			return;
+			return true;
 		}
 		u->context = c;
 		u->timer.kind = TIMER_UPDATE;
@@ -56,10 +57,10 @@ void update_begin(struct engine *e, struct context *c, uint64_t now, bool with_l
 	}
 	u->nonce = engine_random32(e); /* (U-04, U-09) */
 	u->tries = 0;
-	u->with_list |= with_list;
-	if (with_list)
+	u->with |= with;
+	if (with & UPDATE_LIST)
 		c->local_generation++; /* (U-02, A-21) */
-	update_send(e, c, now);
+	return update_send(e, c, now);
 }
 
 void update_end(struct engine *e, struct context *c)
@@ -160,7 +161,8 @@ static void follow(struct engine *e, struct context *c, uint64_t now)
 	struct shim6_pair wanted = c->current;
 	int better;
 
-	liveness_locators(e, c, now, REAP_CAUSE_PEER_BROKEN);
+	if (!liveness_locators(e, c, now, REAP_CAUSE_PEER_BROKEN))
+		return;
 	better = preferred(c);
 	if (better < 0 || c->reap.state != REAP_OPERATIONAL)
 		return;
@@ -176,8 +178,8 @@ void recv_update_request(struct engine *e, struct context *c, const struct rx *r
 	struct peer_list list;
 	size_t offset;
 
-	if (established)
-		liveness_payload(e, c, rx->now, true); /* (AMB-R10) */
+	if (established && !liveness_payload(e, c, rx->now, true)) /* (AMB-R10) */
+		return;
 	if (!again) {
 		switch (peer_list_verify(e, rx->now, c, &c->ulid.peer, &rx->pair.peer, &rx->m, &list, &offset)) {
 		case PEER_SILENT:
@@ -192,9 +194,8 @@ void recv_update_request(struct engine *e, struct context *c, const struct rx *r
 			return;
 	}
 	acknowledge(e, c, rx); /* (U-21) */
-	if (!established)
+	if (!established || !liveness_payload(e, c, rx->now, false))
 		return;
-	liveness_payload(e, c, rx->now, false);
 	if (!again)
 		follow(e, c, rx->now);
 }
@@ -205,7 +206,10 @@ void recv_update_ack(struct engine *e, struct context *c, const struct rx *rx)
 		count(e, C_drop_update_ack_nonce); /* (U-10) */
 		return;
 	}
+	if (c->update->with & UPDATE_TIMEOUT)
+		reap_set_send_timeout(&c->reap, e->config.reap.send_timeout);
 	update_end(e, c); /* (U-26) */
+	c->list_resent = false;
 	count(e, C_updates_completed);
 	if (c->state == ENGINE_ESTABLISHED)
 		liveness_payload(e, c, rx->now, true);

@@ -241,7 +241,7 @@ static bool op_dp_install(void *user, uint32_t slot, const struct shim6_projecti
 	struct sim_host *h = user;
 	struct sim_slot *s;
 
-	if (slot >= SIM_SLOTS || h->refuse_install)
+	if (slot >= SIM_SLOTS || h->refuse_install || p->flags & h->refuse_flags)
 		return false;
 	s = &h->slot[slot];
 	if (!s->used || s->p.ct_local != p->ct_local)

@@ -57,7 +57,8 @@ struct sim_host {
 	struct engine *engine;
 	bool keep_datapath; /* dp_remove has no effect: the process dies, the data path stays */
 	bool refuse_install;
-	unsigned n; /* locators */
+	uint32_t refuse_flags; /* projections with one of these flags are refused */
+	unsigned n;	       /* locators */
 	struct shim6_addr addr[SIM_LOCATORS];
 	bool assigned[SIM_LOCATORS], down[SIM_LOCATORS];
 	uint8_t priority[SIM_LOCATORS];

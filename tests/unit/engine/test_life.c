@@ -250,6 +250,7 @@ static void memory_per_context(void **state)
 	size_t before, after;
 
 	(void)state;
+	s->config.max_forks = 200;
 	sim_add_host(s, 2, false);
 	sim_add_host(s, 2, false);
 	sim_start(s);

@@ -34,7 +34,7 @@ static void t111_upd_retrans(void **state)
 
 	(void)state;
 	s->config.idle_timeout = 100000 * SIM_SECOND;
-	engine_reconfigure(A->engine, &s->config);
+	engine_reconfigure(A->engine, s->now, &s->config);
 	A->down[1] = true;
 	sim_set_local(A);
 	decode_last(A, WIRE_UPDATE_REQUEST, &first);
