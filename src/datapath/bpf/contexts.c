@@ -99,13 +99,20 @@ static int check_free(const struct datapath *dp, uint32_t slot, const struct shi
 	return 0;
 }
 
+/* what is no locator, multicast and link-local above all, is never shimmed. */
+static bool are_usable(const struct shim6_pair *p)
+{
+	return shim6_addr_is_usable(&p->local) && shim6_addr_is_usable(&p->peer);
+}
+
 int datapath_install(struct datapath *dp, uint32_t slot, const struct shim6_projection *p)
 {
 	struct dp_slot *s;
 	bool fresh, moved;
 	int rc;
 
-	if (slot >= dp->cfg.max_contexts || p->ct_local > SB_TAG_MASK || p->ct_peer > SB_TAG_MASK)
+	if (slot >= dp->cfg.max_contexts || p->ct_local > SB_TAG_MASK || p->ct_peer > SB_TAG_MASK ||
+	    !are_usable(&p->ulid) || !are_usable(&p->current))
 		return -EINVAL;
 	s = &dp->slots[slot];
 	rc = check_free(dp, slot, p);
