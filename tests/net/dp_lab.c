@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -96,7 +97,7 @@ static void held(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *pa
 
 static const struct datapath_events events = { unknown_tag, activity, trigger, icmp_told, held };
 
-void pump(void)
+static void pump_for(int ms)
 {
 	struct pollfd p[2] = { { .fd = -1 }, { .fd = -1 } };
 	struct lab_host *hosts[2] = { &A, &B };
@@ -104,13 +105,23 @@ void pump(void)
 	for (int i = 0; i < 2; i++)
 		if (hosts[i]->dp)
 			p[i] = (struct pollfd){ .fd = datapath_fd(hosts[i]->dp), .events = POLLIN };
-	poll(p, 2, 5);
+	poll(p, 2, ms);
 	for (int i = 0; i < 2; i++) {
 		if (!hosts[i]->dp)
 			continue;
 		enter(hosts[i]);
 		datapath_dispatch(hosts[i]->dp);
 	}
+}
+
+void pump(void)
+{
+	pump_for(5);
+}
+
+void pump_now(void)
+{
+	pump_for(0);
 }
 
 /* --- the topology --- */
@@ -161,6 +172,17 @@ static void link_up(const struct lab_host *h, int n)
 	sh("ip link set r%s up && ip addr add 2001:db8:%s::ff/64 dev r%s nodad", name, name, name);
 }
 
+static unsigned device_mtu(const char *dev)
+{
+	struct ifreq ifr = { 0 };
+	int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", dev);
+	assert_int_equal(ioctl(fd, SIOCGIFMTU, &ifr), 0);
+	close(fd);
+	return (unsigned)ifr.ifr_mtu;
+}
+
 void lab_set_local(struct lab_host *h)
 {
 	struct datapath_local l[2];
@@ -170,7 +192,9 @@ void lab_set_local(struct lab_host *h)
 	for (int n = 0; n < 2; n++) {
 		dev[1] = (char)('1' + n);
 		snprintf(text, sizeof(text), "2001:db8:%s::1", dev);
-		l[n] = (struct datapath_local){ .addr = addr(text), .ifindex = if_nametoindex(dev), .mtu = 1500 };
+		l[n] = (struct datapath_local){ .addr = addr(text),
+						.ifindex = if_nametoindex(dev),
+						.mtu = device_mtu(dev) };
 	}
 	assert_int_equal(datapath_set_local(h->dp, l, 2), 0);
 }
@@ -243,10 +267,13 @@ int lab_down(void **state)
 	return 0;
 }
 
-void lab_mtu(const char *router_link, unsigned mtu)
+void lab_mtu(struct lab_host *h, int link, unsigned mtu)
 {
 	enter(&R);
-	sh("ip link set r%s mtu %u", router_link, mtu);
+	sh("ip link set r%c%d mtu %u", h->name, link, mtu);
+	enter(h);
+	sh("ip link set %c%d mtu %u", h->name, link, mtu);
+	lab_set_local(h);
 }
 
 void lab_offload(bool on)

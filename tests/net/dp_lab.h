@@ -60,7 +60,7 @@ void enter(const struct lab_host *h);
 void lab_open(struct lab_host *h);
 void lab_attach(struct lab_host *h);
 void lab_set_local(struct lab_host *h);
-void lab_mtu(const char *router_link, unsigned mtu); /* "a2": of the router's end of that link */
+void lab_mtu(struct lab_host *h, int link, unsigned mtu); /* both ends of that link; h knows, the peer does not */
 /* Whether the hosts' own links hand over unsegmented packets and unfinished checksums. */
 void lab_offload(bool on);
 
@@ -73,7 +73,8 @@ uint64_t counter(struct lab_host *h, const char *name);
 void print_counters(struct lab_host *h);
 
 /* Events and deadlines. */
-void pump(void);
+void pump(void);     /* waits a little for something to be told */
+void pump_now(void); /* does not */
 uint64_t now_ms(void);
 #define wait_until(condition)                                                                                          \
 	do {                                                                                                           \

@@ -151,7 +151,7 @@ unsigned tcp_transfer(int from, int to, size_t len)
 			send_some(&s);
 		if (p[0].revents)
 			receive_some(&r);
-		pump();
+		pump_now();
 		if (r.done != before)
 			last = now_ms();
 		else if (now_ms() > last + PATIENCE_MS)
