@@ -11,6 +11,11 @@
 
 #define TCP_MIN 20
 #define TCP_FIN_SYN 0x03
+#define TCP_DATA_OFFSET 12
+#define TCP_OPT_END 0
+#define TCP_OPT_NOP 1
+#define TCP_OPT_MPTCP 30
+#define MAX_TCP_OPTIONS 16 /* looked at in one segment */
 
 #define barrier() asm volatile("" ::: "memory")
 
@@ -177,8 +182,39 @@ static __always_inline bool bypassed_prefix(const struct sb_addr *peer)
 	return c && c->n_bypass && bpf_map_lookup_elem(&s6_bypass, &key);
 }
 
+/*
+ * A segment of MPTCP? It survives the loss of a path by itself and asks for no
+ * context. Known by its option, which handshakes and segments with data carry;
+ * connections that fell back to plain TCP do not, and count. A context that
+ * others asked for carries MPTCP like the rest: below a subflow it does no harm,
+ * and to tell subflows apart on segments without option needs state per flow.
+ */
+static __noinline int is_mptcp(struct __sk_buff *skb, __u32 tcp)
+{
+	__u32 off = tcp + TCP_MIN, end;
+	__u8 o[2];
+
+	if (bpf_skb_load_bytes(skb, tcp + TCP_DATA_OFFSET, o, 1))
+		return 0;
+	end = tcp + (__u32)(o[0] >> 4) * 4;
+	for (int i = 0; i < MAX_TCP_OPTIONS; i++) {
+		if (off >= end || bpf_skb_load_bytes(skb, off, o, 1) || o[0] == TCP_OPT_END)
+			return 0;
+		if (o[0] == TCP_OPT_MPTCP)
+			return 1;
+		if (o[0] == TCP_OPT_NOP) {
+			off++;
+			continue;
+		}
+		if (off + 2 > end || bpf_skb_load_bytes(skb, off, o, 2) || o[1] < 2)
+			return 0;
+		off += o[1];
+	}
+	return 0;
+}
+
 /* A packet without a context: count its pair, in both directions alike. */
-static __noinline int count_pair(struct __sk_buff *skb, struct sb_pair *pair, __u32 nh)
+static __noinline int count_pair(struct __sk_buff *skb, __u32 l2, struct sb_pair *pair, __u32 nh)
 {
 	struct sb_seen *s, fresh = { .packets = packets_of(skb) };
 	struct sb_event ev = { .type = SB_EVENT_TRIGGER };
@@ -190,13 +226,17 @@ static __noinline int count_pair(struct __sk_buff *skb, struct sb_pair *pair, __
 	if (!bpf_map_lookup_elem(&s6_locals, &pair->local) || bypassed_prefix(&pair->peer))
 		return 0;
 	s = bpf_map_lookup_elem(&s6_seen, pair);
+	if (s && s->told)
+		return 0;
+	if (nh == IPPROTO_TCP && is_mptcp(skb, l2 + IP6_LEN))
+		return 0;
 	if (s) {
 		fresh.packets += __sync_fetch_and_add(&s->packets, fresh.packets);
 	} else {
 		bpf_map_update_elem(&s6_seen, pair, &fresh, BPF_NOEXIST);
 		s = bpf_map_lookup_elem(&s6_seen, pair);
 	}
-	if (!s || fresh.packets < c->trigger_packets || s->told || __sync_lock_test_and_set(&s->told, 1))
+	if (!s || fresh.packets < c->trigger_packets || __sync_lock_test_and_set(&s->told, 1))
 		return 0;
 	ev.pair = *pair;
 	ev.packets = fresh.packets;

@@ -101,7 +101,7 @@ static __always_inline int egress(struct __sk_buff *skb, const __u32 l2)
 
 	v = bpf_map_lookup_elem(&s6_by_ulid, &pair);
 	if (!v) {
-		count_pair(skb, &pair, nh);
+		count_pair(skb, l2, &pair, nh);
 		return TC_ACT_UNSPEC;
 	}
 	if ((v->flags & SB_REWRITE) && !sent_already) {

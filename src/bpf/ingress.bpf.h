@@ -90,7 +90,7 @@ static __always_inline int plain(struct __sk_buff *skb, __u32 l2, const struct i
 		count(SB_C_rx_plain);
 		received(skb, l2, v->slot, v->ct_local);
 	} else {
-		count_pair(skb, &pair, nh);
+		count_pair(skb, l2, &pair, nh);
 	}
 	return TC_ACT_UNSPEC;
 }

@@ -91,8 +91,11 @@ static void held(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *pa
 
 	(void)slot;
 	(void)ct_local;
-	if (packet[0] >> 4 == 6 && len > 40)
-		h->helds++;
+	assert_true(packet[0] >> 4 == 6 && len > 40 && len <= sizeof(h->held));
+	if (h->helds++)
+		return;
+	memcpy(h->held, packet, len);
+	h->held_len = len;
 }
 
 static const struct datapath_events events = { unknown_tag, activity, trigger, icmp_told, held };

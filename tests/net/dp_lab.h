@@ -47,6 +47,8 @@ struct lab_host {
 	struct shim6_pair trigger_pair;
 	uint8_t icmp_type, icmp_code;
 	uint32_t icmp_mtu, icmp_slot;
+	uint8_t held[1500]; /* the first */
+	size_t held_len;
 };
 
 extern struct lab_host A, B, R;
