@@ -14,6 +14,7 @@
 #define TCP_DATA_OFFSET 12
 #define TCP_OPT_END 0
 #define TCP_OPT_NOP 1
+#define TCP_OPT_TIMESTAMPS 8
 #define TCP_OPT_MPTCP 30
 #define MAX_TCP_OPTIONS 16 /* looked at in one segment */
 
@@ -213,36 +214,73 @@ static __noinline int is_mptcp(struct __sk_buff *skb, __u32 tcp)
 	return 0;
 }
 
-/* A packet without a context: count its pair, in both directions alike. */
-static __noinline int count_pair(struct __sk_buff *skb, __u32 l2, struct sb_pair *pair, __u32 nh)
+/* The options of most segments: timestamps alone. */
+static __always_inline bool has_timestamps_only(const struct __sk_buff *skb, __u32 tcp)
 {
-	struct sb_seen *s, fresh = { .packets = packets_of(skb) };
-	struct sb_event ev = { .type = SB_EVENT_TRIGGER };
-	const struct sb_config *c = config();
+	const __u8 *h = (void *)(long)skb->data + tcp;
 
-	if (!pair || !c || !c->trigger_packets || nh == NH_SCTP || is_multicast(&pair->peer) ||
-	    is_link_local(&pair->peer) || is_unspecified_or_loopback(&pair->peer))
-		return 0;
-	if (!bpf_map_lookup_elem(&s6_locals, &pair->local) || bypassed_prefix(&pair->peer))
-		return 0;
-	s = bpf_map_lookup_elem(&s6_seen, pair);
-	if (s && s->told)
-		return 0;
-	if (nh == IPPROTO_TCP && is_mptcp(skb, l2 + IP6_LEN))
-		return 0;
-	if (s) {
-		fresh.packets += __sync_fetch_and_add(&s->packets, fresh.packets);
-	} else {
-		bpf_map_update_elem(&s6_seen, pair, &fresh, BPF_NOEXIST);
-		s = bpf_map_lookup_elem(&s6_seen, pair);
-	}
-	if (!s || fresh.packets < c->trigger_packets || __sync_lock_test_and_set(&s->told, 1))
+	return (void *)(h + TCP_MIN + 4) <= (void *)(long)skb->data_end && h[TCP_DATA_OFFSET] >> 4 == 8 &&
+	       h[TCP_MIN] == TCP_OPT_NOP && h[TCP_MIN + 1] == TCP_OPT_NOP && h[TCP_MIN + 2] == TCP_OPT_TIMESTAMPS &&
+	       h[TCP_MIN + 3] == 10;
+}
+
+/* May a pair have a context at all? */
+static __always_inline bool may_have_context(const struct sb_pair *pair)
+{
+	return !is_multicast(&pair->peer) && !is_link_local(&pair->peer) && !is_unspecified_or_loopback(&pair->peer) &&
+	       bpf_map_lookup_elem(&s6_locals, &pair->local) && !bypassed_prefix(&pair->peer);
+}
+
+static __noinline int tell_trigger(struct sb_pair *pair, struct sb_seen *s, __u64 packets)
+{
+	struct sb_event ev = { .type = SB_EVENT_TRIGGER, .packets = packets };
+
+	if (!pair || !s || !may_have_context(pair) || __sync_lock_test_and_set(&s->told, 1))
 		return 0;
 	ev.pair = *pair;
-	ev.packets = fresh.packets;
 	if (tell(&ev))
 		s->told = 0;
 	return 0;
+}
+
+/* The first packet of a pair, if it is one to count. */
+static __noinline int begin_pair(struct sb_pair *pair, __u32 packets)
+{
+	struct sb_seen fresh = { .packets = packets };
+
+	if (pair && may_have_context(pair))
+		bpf_map_update_elem(&s6_seen, pair, &fresh, BPF_NOEXIST);
+	return 0;
+}
+
+/*
+ * A packet without a context: count its pair, in both directions alike. What
+ * forbids it is looked at when the pair is new and when it is told, not at each packet.
+ */
+static __always_inline void count_pair(struct __sk_buff *skb, __u32 l2, struct sb_pair *pair, __u32 nh)
+{
+	struct sb_seen *s = bpf_map_lookup_elem(&s6_seen, pair);
+	const struct sb_config *c;
+	__u64 packets;
+
+	if ((s && s->told) || nh == NH_SCTP)
+		return;
+	c = config();
+	if (!c || !c->trigger_packets)
+		return;
+	if (nh == IPPROTO_TCP && !has_timestamps_only(skb, l2 + IP6_LEN) && is_mptcp(skb, l2 + IP6_LEN))
+		return;
+	packets = packets_of(skb);
+	if (s) {
+		packets += __sync_fetch_and_add(&s->packets, packets);
+	} else {
+		begin_pair(pair, (__u32)packets);
+		if (packets < c->trigger_packets)
+			return;
+		s = bpf_map_lookup_elem(&s6_seen, pair);
+	}
+	if (s && packets >= c->trigger_packets)
+		tell_trigger(pair, s, packets);
 }
 
 #endif
