@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The simulator behind the engine's tests. Events are packets in flight,
- * engine deadlines and flow ticks; the clock jumps from one to the next. The
- * data path does what datapath.h and projection.h say: payload is rewritten by
- * projection, the tag alone finds the context at the other end, stamps move
- * with each packet.
+ * engine deadlines and flow ticks; the clock jumps from one to the next.
  */
-#include "harness.h"
-
 #include <stdlib.h>
 
-#define NO_FLOW UINT32_MAX
+#include "internal.h"
+
+#include "engine/internal.h"
+
+uint64_t *sim_memory_of;
 
 uint64_t sim_random(struct sim *s)
 {
@@ -21,7 +20,7 @@ uint64_t sim_random(struct sim *s)
 	return z ^ z >> 31;
 }
 
-static void fill_random(struct sim *s, void *buf, size_t len)
+void sim_fill_random(struct sim *s, void *buf, size_t len)
 {
 	uint8_t *p = buf;
 
@@ -29,9 +28,7 @@ static void fill_random(struct sim *s, void *buf, size_t len)
 		*p++ = (uint8_t)sim_random(s);
 }
 
-/* --- network ------------------------------------------------------------ */
-
-static struct sim_host *owner_of(struct sim *s, const struct shim6_addr *a, unsigned *loc)
+struct sim_host *sim_owner(struct sim *s, const struct shim6_addr *a, unsigned *loc)
 {
 	for (unsigned h = 0; h < s->n_hosts; h++) {
 		for (unsigned i = 0; i < s->host[h].n; i++) {
@@ -44,173 +41,45 @@ static struct sim_host *owner_of(struct sim *s, const struct shim6_addr *a, unsi
 	return NULL;
 }
 
-/* false: it could not even leave this host */
-static bool launch(struct sim *s, struct sim_packet *p)
-{
-	unsigned from_loc, to_loc;
-	struct sim_host *from = owner_of(s, &p->src, &from_loc), *to = owner_of(s, &p->dst, &to_loc);
-	struct sim_packet **at;
-	struct sim_path *path;
+/* --- clocks ------------------------------------------------------------- */
 
-	if (!from || !from->assigned[from_loc] || from->down[from_loc]) {
-		free(p);
-		return false;
-	}
-	p->from = from->index;
-	if (s->filter && !s->filter(s, p, s->filter_arg)) {
-		free(p);
-		return true;
-	}
-	path = to ? &s->path[from->index][from_loc][to->index][to_loc] : NULL;
-	if (!path || path->cut || (path->loss_percent && sim_random(s) % 100 < path->loss_percent)) {
-		free(p);
-		return true;
-	}
-	p->at = s->now + path->delay;
-	p->seq = s->seq++;
-	for (at = &s->queue; *at && (*at)->at <= p->at; at = &(*at)->next)
-		;
-	p->next = *at;
-	*at = p;
-	return true;
+uint64_t sim_clock(const struct sim_host *h)
+{
+	uint64_t ran = h->sim->now - SIM_START;
+	int64_t drift = (int64_t)(ran / 1000000) * h->clock_ppm + (int64_t)(ran % 1000000) * h->clock_ppm / 1000000;
+
+	return SIM_START + h->clock_ahead + ran + (uint64_t)drift;
 }
 
-/* --- data path ---------------------------------------------------------- */
-
-static struct sim_slot *slot_by_ulid(struct sim_host *h, const struct shim6_pair *ulid)
+/* When the host's clock will show this, and its process has noticed; not before now. */
+static uint64_t wake_at(const struct sim_host *h, uint64_t deadline)
 {
-	for (unsigned i = 0; i < SIM_SLOTS; i++) {
-		if (h->slot[i].used && h->slot[i].p.fii == 0 && shim6_pair_eq(&h->slot[i].p.ulid, ulid))
-			return &h->slot[i];
+	uint64_t shown = sim_clock(h), at = h->sim->now;
+
+	if (deadline == ENGINE_NEVER)
+		return ENGINE_NEVER;
+	if (deadline > shown) {
+		uint64_t left = deadline - shown;
+
+		/* A fast clock may be asked again a little before its time, which costs one more round. */
+		at += h->clock_ppm > 0 ? left - left / 1000000 * (unsigned)h->clock_ppm : left;
+		if (h->clock_ppm < 0)
+			at += left / 1000000 * (unsigned)-h->clock_ppm + left / 1000000000;
+		at += h->lag;
 	}
-	return NULL;
+	return at < h->paused_until ? h->paused_until : at;
 }
 
-static struct sim_slot *slot_by_tag(struct sim_host *h, uint64_t tag)
+void sim_enter(struct sim_host *h)
 {
-	for (unsigned i = 0; i < SIM_SLOTS; i++) {
-		if (h->slot[i].used && h->slot[i].p.ct_local == tag)
-			return &h->slot[i];
-	}
-	return NULL;
+	sim_memory_of = &h->memory;
 }
 
-static void report(struct sim_host *h, struct sim_slot *slot, unsigned mask)
+void sim_leave(struct sim_host *h, bool timer)
 {
-	mask &= slot->notify;
-	slot->notify &= ~mask;
-	if (mask && h->engine)
-		engine_activity(h->engine, h->sim->now, (uint32_t)(slot - h->slot), mask);
-}
-
-static void stamp_tx(struct sim_host *h, struct sim_slot *slot)
-{
-	struct shim6_stamps *st = &slot->stamps;
-
-	st->last_tx = h->sim->now;
-	st->ka_t0 = 0;
-	if (!st->send_t0)
-		st->send_t0 = h->sim->now;
-	st->tx_packets++;
-	report(h, slot, SHIM6_NOTIFY_TX);
-}
-
-static void stamp_rx(struct sim_host *h, struct sim_slot *slot)
-{
-	struct shim6_stamps *st = &slot->stamps;
-
-	st->last_rx = h->sim->now;
-	st->send_t0 = 0;
-	if (!st->ka_t0)
-		st->ka_t0 = h->sim->now;
-	st->rx_packets++;
-	report(h, slot, SHIM6_NOTIFY_RX);
-}
-
-void sim_payload(struct sim_host *h, const struct shim6_pair *ulid, unsigned flow)
-{
-	struct sim_slot *slot = slot_by_ulid(h, ulid);
-	struct sim_packet *p = calloc(1, sizeof(*p));
-
-	if (!p)
-		abort();
-	p->src = p->ulid_src = ulid->local;
-	p->dst = p->ulid_dst = ulid->peer;
-	p->flow = flow;
-	h->payload_sent++;
-	if (slot && slot->p.flags & SHIM6_PROJ_REWRITE) {
-		p->tagged = true;
-		p->tag = slot->p.ct_peer;
-		p->src = slot->p.current.local;
-		p->dst = slot->p.current.peer;
-		h->payload_tagged++;
-	}
-	launch(h->sim, p);
-	if (slot)
-		stamp_tx(h, slot); /* attempts count, too (AMB-R11) */
-}
-
-static void note_delivery(struct sim_host *h, const struct shim6_pair *ulid, unsigned flow)
-{
-	struct sim *s = h->sim;
-	struct sim_flow *f = flow < s->n_flows ? &s->flow[flow] : NULL;
-
-	h->delivered++;
-	if (!f)
-		return;
-	if (h->index == f->from) {
-		f->answered++;
-		f->last_answered = s->now;
-		return;
-	}
-	if (f->received && s->now - f->last_received > f->longest_gap)
-		f->longest_gap = s->now - f->last_received;
-	f->received++;
-	f->last_received = s->now;
-	if (f->echo)
-		sim_payload(h, ulid, flow);
-}
-
-static void receive_payload(struct sim_host *h, const struct sim_packet *p)
-{
-	struct shim6_pair ulid = { .local = p->dst, .peer = p->src };
-	struct sim_slot *slot;
-
-	if (p->tagged) {
-		slot = slot_by_tag(h, p->tag);
-		if (!slot || !(slot->p.flags & SHIM6_PROJ_ACCEPT)) {
-			h->unknown_tags++;
-			if (h->engine)
-				engine_input_unknown_tag(h->engine, h->sim->now, &p->src, &p->dst, p->tag);
-			return;
-		}
-		ulid = slot->p.ulid;
-		h->tagged_delivered++;
-	} else {
-		slot = slot_by_ulid(h, &ulid);
-	}
-	if (slot)
-		stamp_rx(h, slot);
-	/* A wrong context means wrong addresses, which the transport checksum catches. */
-	if (!shim6_addr_eq(&ulid.local, &p->ulid_dst) || !shim6_addr_eq(&ulid.peer, &p->ulid_src)) {
-		h->misdelivered++;
-		return;
-	}
-	note_delivery(h, &ulid, p->flow);
-}
-
-static void arrive(struct sim *s, struct sim_packet *p)
-{
-	unsigned loc;
-	struct sim_host *h = owner_of(s, &p->dst, &loc);
-
-	if (h && h->assigned[loc] && !h->down[loc]) {
-		if (!p->control)
-			receive_payload(h, p);
-		else if (h->engine)
-			engine_input_control(h->engine, s->now, &p->src, &p->dst, p->buf, p->len);
-	}
-	free(p);
+	sim_memory_of = NULL;
+	if (h->sim->watcher && h->sim->watcher->called)
+		h->sim->watcher->called(h, timer);
 }
 
 /* --- engine operations -------------------------------------------------- */
@@ -219,35 +88,29 @@ static bool op_send(void *user, const struct shim6_addr *src, const struct shim6
 		    size_t len)
 {
 	struct sim_host *h = user;
-	struct sim_packet *p = calloc(1, sizeof(*p));
+	struct sim_packet *p;
 	unsigned type = msg[2] & 0x7f;
 
-	if (!p || len > WIRE_MAX_MSG)
+	if (len > WIRE_MAX_MSG)
 		abort();
+	p = packet_new(SIM_CONTROL);
+	p->from = h->index;
 	p->src = *src;
 	p->dst = *dst;
-	p->control = true;
 	p->len = len;
-	p->flow = NO_FLOW;
 	memcpy(p->buf, msg, len);
 	h->sent[type]++;
-	h->last[type] = (struct sim_message){ .src = *src, .dst = *dst, .len = len, .at = h->sim->now };
+	h->last[type].src = *src;
+	h->last[type].dst = *dst;
+	h->last[type].len = len;
+	h->last[type].at = h->sim->now;
 	memcpy(h->last[type].buf, msg, len);
-	return launch(h->sim, p);
+	return packet_launch(h->sim, p);
 }
 
 static bool op_dp_install(void *user, uint32_t slot, const struct shim6_projection *p)
 {
-	struct sim_host *h = user;
-	struct sim_slot *s;
-
-	if (slot >= SIM_SLOTS || h->refuse_install || p->flags & h->refuse_flags)
-		return false;
-	s = &h->slot[slot];
-	if (!s->used || s->p.ct_local != p->ct_local)
-		*s = (struct sim_slot){ .used = true };
-	s->p = *p;
-	return true;
+	return dataplane_install(user, slot, p);
 }
 
 static void op_dp_remove(void *user, uint32_t slot)
@@ -255,49 +118,57 @@ static void op_dp_remove(void *user, uint32_t slot)
 	struct sim_host *h = user;
 
 	if (!h->keep_datapath)
-		h->slot[slot] = (struct sim_slot){ 0 };
+		dataplane_remove(h, slot);
 }
 
 static bool op_dp_stamps(void *user, uint32_t slot, struct shim6_stamps *out)
 {
-	struct sim_host *h = user;
+	const struct sim_slot *s = dataplane_slot(user, slot);
 
-	if (slot >= SIM_SLOTS || !h->slot[slot].used)
-		return false;
-	*out = h->slot[slot].stamps;
-	return true;
+	if (s)
+		*out = s->stamps;
+	return s != NULL;
 }
 
 static void op_dp_set_timers(void *user, uint32_t slot, const uint64_t *send_t0, const uint64_t *ka_t0)
 {
-	struct sim_host *h = user;
+	struct sim_slot *s = dataplane_slot(user, slot);
 
-	if (slot >= SIM_SLOTS || !h->slot[slot].used)
-		return;
-	if (send_t0)
-		h->slot[slot].stamps.send_t0 = *send_t0;
-	if (ka_t0)
-		h->slot[slot].stamps.ka_t0 = *ka_t0;
+	if (s && send_t0)
+		s->stamps.send_t0 = *send_t0;
+	if (s && ka_t0)
+		s->stamps.ka_t0 = *ka_t0;
 }
 
 static void op_dp_notify(void *user, uint32_t slot, unsigned mask)
 {
-	struct sim_host *h = user;
+	struct sim_slot *s = dataplane_slot(user, slot);
 
-	if (slot < SIM_SLOTS)
-		h->slot[slot].notify = mask;
+	if (s)
+		s->notify = mask;
 }
 
+/* As the daemon does: a pair is counted anew once it makes sense to ask again. */
 static void op_event(void *user, const struct engine_event *ev)
 {
 	struct sim_host *h = user;
+	const struct engine_config *c = h->has_config ? &h->config : &h->sim->config;
 
 	h->event[h->n_events++ % SIM_EVENTS] = *ev;
+	if (ev->type == ENGINE_EV_FAILED)
+		dataplane_forget(h, &ev->ulid,
+				 h->sim->now +
+					 (ev->reason == ENGINE_WHY_NO_SUPPORT ? c->icmp_holddown : c->no_r1_holddown));
+	else if (ev->type == ENGINE_EV_GONE && ev->reason != ENGINE_WHY_NO_ANSWER &&
+		 ev->reason != ENGINE_WHY_NO_SUPPORT)
+		dataplane_forget(h, &ev->ulid, 0);
+	if (h->sim->watcher && h->sim->watcher->event)
+		h->sim->watcher->event(h, ev);
 }
 
 static void op_random(void *user, void *buf, size_t len)
 {
-	fill_random(((struct sim_host *)user)->sim, buf, len);
+	sim_fill_random(((struct sim_host *)user)->sim, buf, len);
 }
 
 static const struct engine_ops sim_ops = {
@@ -320,7 +191,7 @@ struct sim *sim_new(uint64_t seed)
 	if (!s)
 		abort();
 	s->rng = seed;
-	s->now = 1000 * SIM_SECOND;
+	s->now = SIM_START;
 	engine_config_default(&s->config);
 	for (unsigned i = 0; i < SIM_HOSTS * SIM_LOCATORS * SIM_HOSTS * SIM_LOCATORS; i++)
 		(&s->path[0][0][0][0])[i].delay = 10 * SIM_MS;
@@ -329,14 +200,17 @@ struct sim *sim_new(uint64_t seed)
 
 void sim_free(struct sim *s)
 {
-	for (unsigned i = 0; i < s->n_hosts; i++)
-		engine_free(s->host[i].engine, true);
-	while (s->queue) {
-		struct sim_packet *p = s->queue;
+	for (unsigned i = 0; i < s->n_hosts; i++) {
+		struct sim_host *h = &s->host[i];
 
-		s->queue = p->next;
-		free(p);
+		sim_memory_of = &h->memory;
+		engine_free(h->engine, true);
+		sim_memory_of = NULL;
+		free(h->saved);
 	}
+	while (s->n_queue)
+		free(s->queue[--s->n_queue]);
+	free(s->queue);
 	free(s);
 }
 
@@ -355,8 +229,8 @@ struct sim_host *sim_add_host(struct sim *s, unsigned n, bool single)
 		memcpy(prefix[i], p, 8);
 		h->assigned[i] = true;
 	}
-	fill_random(s, modifier, sizeof(modifier));
-	fill_random(s, nonce, sizeof(nonce));
+	sim_fill_random(s, modifier, sizeof(modifier));
+	sim_fill_random(s, nonce, sizeof(nonce));
 	nonce[0] |= 0x80;
 	if (cga_generate(&g, &h->set) != CGA_OK)
 		abort();
@@ -365,7 +239,7 @@ struct sim_host *sim_add_host(struct sim *s, unsigned n, bool single)
 	return h;
 }
 
-void sim_set_local(struct sim_host *h)
+static int set_local(struct sim_host *h)
 {
 	struct engine_local local[SIM_LOCATORS];
 	const uint8_t *pds[SIM_LOCATORS];
@@ -381,16 +255,30 @@ void sim_set_local(struct sim_host *h)
 						    .priority = h->priority[i],
 						    .set = h->single ? -1 : 0 };
 	}
-	if (engine_set_local(h->engine, h->sim->now, local, n, &set, h->single ? 0 : 1))
+	return engine_set_local(h->engine, sim_clock(h), local, n, &set, h->single ? 0 : 1);
+}
+
+void sim_set_local(struct sim_host *h)
+{
+	if (!h->engine)
+		return;
+	sim_enter(h);
+	if (set_local(h))
 		abort();
+	sim_leave(h, false);
 }
 
 void sim_start_host(struct sim_host *h)
 {
-	h->engine = engine_new(&h->sim->config, &sim_ops, h, h->sim->now);
+	sim_enter(h);
+	h->engine = engine_new(h->has_config ? &h->config : &h->sim->config, &sim_ops, h, sim_clock(h));
 	if (!h->engine)
 		abort();
-	sim_set_local(h);
+	if (h->tag_mask)
+		h->engine->contexts.tags.mask = h->tag_mask; /* (G-08) */
+	if (set_local(h))
+		abort();
+	sim_leave(h, false);
 }
 
 void sim_start(struct sim *s)
@@ -399,92 +287,152 @@ void sim_start(struct sim *s)
 		sim_start_host(&s->host[i]);
 }
 
-void sim_amnesia(struct sim_host *h)
-{
-	engine_free(h->engine, true);
-	memset(h->slot, 0, sizeof(h->slot));
-	sim_start_host(h);
-}
-
-struct saved {
-	uint8_t buf[ENGINE_SAVED_MAX];
-	int len;
-};
-
-struct saver {
-	struct engine *e;
-	struct saved *s;
-	unsigned n;
-};
-
 static int save_one(void *arg, const struct engine_ctx_info *info)
 {
-	struct saver *v = arg;
-	struct saved *s = &v->s[v->n];
+	struct sim_host *h = arg;
+	struct sim_saved *s = &h->saved[h->n_saved];
 
-	s->len = engine_save(v->e, info->id, s->buf, sizeof(s->buf));
-	if (s->len > 0)
-		v->n++;
+	s->len = engine_save(h->engine, info->id, s->buf, sizeof(s->buf));
+	h->n_saved += s->len > 0;
 	return 0;
+}
+
+void sim_crash(struct sim_host *h, bool saved, bool datapath)
+{
+	struct engine *e = h->engine;
+
+	free(h->saved);
+	h->saved = NULL;
+	h->n_saved = 0;
+	if (saved) {
+		h->saved = calloc(sim_context_count(h) + 1, sizeof(*h->saved));
+		if (!h->saved)
+			abort();
+		engine_each(e, save_one, h);
+	} else {
+		memset(h->proven, 0, sizeof(h->proven));
+	}
+	h->keep_datapath = true;
+	h->engine = NULL;
+	sim_enter(h);
+	engine_free(e, true);
+	sim_leave(h, false);
+	h->keep_datapath = false;
+	if (datapath)
+		return;
+	memset(h->slot, 0, sizeof(h->slot));
+	memset(h->count, 0, sizeof(h->count));
+	h->n_slots = 0;
+}
+
+static void remove_orphans(struct sim_host *h)
+{
+	for (uint32_t i = 0; i < h->n_slots; i++) {
+		uint64_t id;
+
+		if (!h->slot[i].used || engine_slot_id(h->engine, i, &id))
+			continue;
+		dataplane_forget(h, &h->slot[i].p.ulid, 0);
+		h->slot[i] = (struct sim_slot){ 0 };
+	}
+	while (h->n_slots && !h->slot[h->n_slots - 1].used)
+		h->n_slots--;
+}
+
+unsigned sim_revive(struct sim_host *h)
+{
+	unsigned restored = 0;
+
+	sim_start_host(h);
+	for (unsigned i = 0; i < h->n_saved; i++) {
+		sim_enter(h);
+		restored +=
+			engine_restore(h->engine, sim_clock(h), h->saved[i].buf, (size_t)h->saved[i].len) == ENGINE_OK;
+		sim_memory_of = NULL;
+	}
+	free(h->saved);
+	h->saved = NULL;
+	h->n_saved = 0;
+	remove_orphans(h);
+	/* Pairs that the dead process was asked about and did not see through. */
+	for (unsigned i = 0; i < SIM_PAIRS; i++)
+		h->count[i] = (struct sim_count){ 0 };
+	sim_enter(h);
+	sim_leave(h, false);
+	return restored;
+}
+
+void sim_amnesia(struct sim_host *h)
+{
+	sim_crash(h, false, false);
+	sim_revive(h);
 }
 
 unsigned sim_restart(struct sim_host *h)
 {
-	struct saver v = { .e = h->engine, .s = calloc(SIM_SLOTS, sizeof(struct saved)) };
-	unsigned restored = 0;
-
-	engine_each(h->engine, save_one, &v);
-	h->keep_datapath = true;
-	engine_free(h->engine, true);
-	h->keep_datapath = false;
-	for (unsigned i = 0; i < SIM_SLOTS; i++)
-		h->slot[i].notify = 0;
-	sim_start_host(h);
-	for (unsigned i = 0; i < v.n; i++)
-		restored += engine_restore(h->engine, h->sim->now, v.s[i].buf, (size_t)v.s[i].len) == ENGINE_OK;
-	free(v.s);
-	return restored;
+	sim_crash(h, true, true);
+	return sim_revive(h);
 }
 
 /* --- time --------------------------------------------------------------- */
 
+static uint64_t timer_at(const struct sim_host *h)
+{
+	return h->engine ? wake_at(h, engine_next_deadline(h->engine)) : ENGINE_NEVER;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static uint64_t next_time(const struct sim *s)
 {
-	uint64_t at = s->queue ? s->queue->at : ENGINE_NEVER;
+	uint64_t at = s->n_queue ? s->queue[0]->at : ENGINE_NEVER;
 
-	for (unsigned i = 0; i < s->n_hosts; i++) {
-		uint64_t d = s->host[i].engine ? engine_next_deadline(s->host[i].engine) : ENGINE_NEVER;
-
-		if (d < at)
-			at = d;
-	}
+	for (unsigned i = 0; i < s->n_hosts; i++)
+		at = earlier(at, earlier(timer_at(&s->host[i]), dataplane_next(&s->host[i])));
 	for (unsigned i = 0; i < s->n_flows; i++) {
-		if (s->flow[i].on && s->flow[i].next < at)
-			at = s->flow[i].next;
+		if (s->flow[i].on)
+			at = earlier(at, s->flow[i].next);
 	}
 	return at;
 }
 
+static void tick(struct sim *s, unsigned i)
+{
+	struct sim_flow *f = &s->flow[i];
+	struct sim_host *h = &s->host[f->from];
+
+	if (!f->on || f->next > s->now)
+		return;
+	if (h->paused_until > s->now) {
+		f->next = h->paused_until;
+		return;
+	}
+	f->next = s->now + f->interval;
+	f->sent++;
+	sim_payload(h, &f->ulid, i);
+}
+
 static void step(struct sim *s)
 {
-	while (s->queue && s->queue->at <= s->now) {
-		struct sim_packet *p = s->queue;
+	struct sim_packet *p;
 
-		s->queue = p->next;
-		arrive(s, p);
-	}
-	for (unsigned i = 0; i < s->n_flows; i++) {
-		struct sim_flow *f = &s->flow[i];
+	while (!s->stop && (p = packet_due(s)) != NULL)
+		packet_arrive(s, p);
+	for (unsigned i = 0; i < s->n_flows && !s->stop; i++)
+		tick(s, i);
+	for (unsigned i = 0; i < s->n_hosts && !s->stop; i++) {
+		struct sim_host *h = &s->host[i];
 
-		if (!f->on || f->next > s->now)
+		dataplane_timer(h);
+		if (timer_at(h) > s->now)
 			continue;
-		f->next = s->now + f->interval;
-		f->sent++;
-		sim_payload(&s->host[f->from], &f->ulid, i);
-	}
-	for (unsigned i = 0; i < s->n_hosts; i++) {
-		if (s->host[i].engine && engine_next_deadline(s->host[i].engine) <= s->now)
-			engine_timer(s->host[i].engine, s->now);
+		h->timer_calls++;
+		sim_enter(h);
+		engine_timer(h->engine, sim_clock(h));
+		sim_leave(h, true);
 	}
 }
 
@@ -497,13 +445,14 @@ bool sim_run_for(struct sim *s, uint64_t ns, bool (*cond)(struct sim *s, void *a
 
 		if (cond && cond(s, arg))
 			return true;
-		if (at > end)
+		if (at > end || s->stop)
 			break;
 		if (at > s->now)
 			s->now = at;
 		step(s);
 	}
-	s->now = end;
+	if (!s->stop)
+		s->now = end;
 	return false;
 }
 
@@ -552,6 +501,63 @@ void sim_flow_stop(struct sim *s, unsigned flow)
 {
 	s->flow[flow].on = false;
 }
+
+/* --- calls into an engine ----------------------------------------------- */
+
+void sim_trigger(struct sim_host *h, const struct shim6_pair *ulid)
+{
+	sim_enter(h);
+	engine_trigger(h->engine, sim_clock(h), ulid);
+	sim_leave(h, false);
+}
+
+int sim_establish(struct sim_host *h, const struct shim6_pair *ulid)
+{
+	int result;
+
+	sim_enter(h);
+	result = engine_establish(h->engine, sim_clock(h), ulid);
+	sim_leave(h, false);
+	return result;
+}
+
+int sim_explore(struct sim_host *h, uint64_t id, const struct shim6_pair *wanted)
+{
+	int result;
+
+	sim_enter(h);
+	result = engine_explore(h->engine, sim_clock(h), id, wanted);
+	sim_leave(h, false);
+	return result;
+}
+
+int sim_drop(struct sim_host *h, uint64_t id)
+{
+	int result;
+
+	sim_enter(h);
+	result = engine_drop(h->engine, sim_clock(h), id);
+	sim_leave(h, false);
+	return result;
+}
+
+void sim_hint(struct sim_host *h, uint32_t slot)
+{
+	sim_enter(h);
+	engine_hint(h->engine, sim_clock(h), slot);
+	sim_leave(h, false);
+}
+
+void sim_reconfigure(struct sim_host *h, const struct engine_config *c)
+{
+	h->config = *c;
+	h->has_config = true;
+	sim_enter(h);
+	engine_reconfigure(h->engine, sim_clock(h), &h->config);
+	sim_leave(h, false);
+}
+
+/* --- what there is ------------------------------------------------------ */
 
 struct finder {
 	const struct shim6_pair *ulid;

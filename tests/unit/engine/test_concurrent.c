@@ -65,7 +65,7 @@ static bool lose_early_i1_answers(struct sim *s, struct sim_packet *p, void *arg
 	(void)s;
 	(void)arg;
 	/* R2 in answer to I1 would end the race: only R1s get through at first */
-	return !p->control || (p->buf[2] & 0x7f) != WIRE_R2;
+	return p->kind != SIM_CONTROL || (p->buf[2] & 0x7f) != WIRE_R2;
 }
 
 /* both in I2-SENT; each answers the other's I2 and waits for its own R2 */
@@ -108,7 +108,7 @@ static bool lose_one(struct sim *s, struct sim_packet *p, void *arg)
 	struct loser *l = arg;
 
 	(void)s;
-	return !p->control || l->seen++ != l->lose;
+	return p->kind != SIM_CONTROL || l->seen++ != l->lose;
 }
 
 /* N-05: lose each message in turn, with one initiator and with two: they always meet, with one context each */

@@ -89,7 +89,7 @@ static bool note_i1(struct sim *s, struct sim_packet *p, void *arg)
 {
 	uint64_t *at = arg;
 
-	if (p->control && (p->buf[2] & 0x7f) == WIRE_I1)
+	if (p->kind == SIM_CONTROL && (p->buf[2] & 0x7f) == WIRE_I1)
 		at[A->sent[WIRE_I1]] = s->now;
 	return false;
 }
