@@ -129,18 +129,47 @@ void show_negative(const struct output *o, struct json_object *result)
 	table_print(t, o, 0);
 }
 
+static bool has_text(struct json_object *list, const char *text)
+{
+	for (size_t i = 0; i < js_length(list); i++) {
+		const char *s = json_object_get_string(json_object_array_get_idx(list, i));
+
+		if (s && strcmp(s, text) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* One line of those that took effect, or of those that wait for a restart. */
+static void show_changed(const struct output *o, struct json_object *result, bool waiting)
+{
+	struct json_object *changed = js_get(result, "changed"), *restart = js_get(result, "restart");
+	bool any = false;
+
+	for (size_t i = 0; i < js_length(changed); i++) {
+		const char *key = json_object_get_string(json_object_array_get_idx(changed, i));
+
+		if (!key || has_text(restart, key) != waiting)
+			continue;
+		put(o, waiting ? INK_WARN : INK_NONE, "%s%s",
+		    any	      ? ", "
+		    : waiting ? "waits for a restart of shim6d: "
+			      : "changed: ",
+		    key);
+		any = true;
+	}
+	if (any)
+		put(o, INK_NONE, "\n");
+}
+
 void show_reload(const struct output *o, struct json_object *result)
 {
-	struct json_object *changed = js_get(result, "changed");
-
-	if (!js_length(changed)) {
+	if (!js_length(js_get(result, "changed"))) {
 		put(o, INK_NONE, "nothing changed\n");
 		return;
 	}
-	put(o, INK_NONE, "changed:");
-	for (size_t i = 0; i < js_length(changed); i++)
-		put(o, INK_NONE, "%s %s", i ? "," : "", json_object_get_string(json_object_array_get_idx(changed, i)));
-	put(o, INK_NONE, "\n");
+	show_changed(o, result, false);
+	show_changed(o, result, true);
 }
 
 void show_established(const struct output *o, struct json_object *result)

@@ -21,7 +21,7 @@
  *   stats                          {"engine":{name:number},"datapath":{...},"daemon":{...}}
  *   events                         null, then events
  *   negative                       [{"local","peer","state","left_s"}]
- *   reload                         {"changed":[key...]}
+ *   reload                         {"changed":[key...],"restart":[key...]} (the second: those that wait for one)
  *   establish  {"local","peer"}    {"id"?}
  *   explore    {"id","local"?,"peer"?}  null
  *   drop       {"id"}              null

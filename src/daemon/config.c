@@ -3,11 +3,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <ini.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/text.h"
 #include "datapath/datapath.h"
@@ -305,6 +308,7 @@ struct parse {
 	const char *path;
 	char *err;
 	size_t err_len;
+	size_t octets; /* read so far */
 	int line;
 	int error_line;				     /* first error of ours, 0 none */
 	char section[64];			     /* "" before the first */
@@ -385,28 +389,54 @@ static void open_section(struct parse *p, const char *line)
 	}
 }
 
+/* The next line without its end, at most cap - 2 characters of it; false at the end of the file. */
+static bool take_line(struct parse *p, char *buf, int cap)
+{
+	int n = 0, ch, bad = -1;
+	bool cut = false;
+
+	while ((ch = fgetc(p->file)) != EOF) {
+		if (++p->octets > CONFIG_FILE_MAX) {
+			refuse(p, "expected a file of at most %d octets", CONFIG_FILE_MAX);
+			return false;
+		}
+		if (ch == '\n')
+			break;
+		if (bad < 0 && ch != '\t' && ch != '\r' && iscntrl(ch))
+			bad = ch;
+		if (n < cap - 2)
+			buf[n++] = (char)ch;
+		else
+			cut = true;
+	}
+	if (ch == EOF && n == 0)
+		return false;
+	buf[n++] = '\n';
+	buf[n] = '\0';
+	if (bad >= 0)
+		refuse(p, "expected text, found the control character 0x%02x", (unsigned)bad);
+	else if (cut)
+		refuse(p, "expected a line of at most %d characters", cap - 2);
+	return true;
+}
+
 /*
  * Lines pass through here on their way to inih, which by itself tells neither
- * line numbers nor sections without keys, cuts long lines and takes an indented
- * key for more of the value above.
+ * line numbers nor sections without keys, cuts long lines, takes an indented
+ * key for more of the value above, and goes on after an error.
  */
 static char *read_line(char *buf, int cap, void *stream)
 {
+	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	struct parse *p = stream;
-	size_t n, skip;
-	int ch;
+	size_t skip;
 
-	if (!fgets(buf, cap, p->file))
-		return NULL;
 	p->line++;
-	n = strlen(buf);
-	if (n && buf[n - 1] != '\n' && !feof(p->file)) {
-		refuse(p, "expected a line of at most %d characters", cap - 2);
-		while ((ch = fgetc(p->file)) != EOF && ch != '\n')
-			continue;
-	}
-	skip = strspn(buf, " \t");
-	memmove(buf, buf + skip, n - skip + 1);
+	if (p->error_line || !take_line(p, buf, cap))
+		return NULL;
+	skip = p->line == 1 && strncmp(buf, byte_order_mark, 3) == 0 ? 3 : 0;
+	skip += strspn(buf + skip, " \t");
+	memmove(buf, buf + skip, strlen(buf + skip) + 1);
 	if (buf[0] == '[')
 		open_section(p, buf);
 	return buf;
@@ -488,34 +518,65 @@ static void check_whole(struct parse *p)
 	}
 }
 
-bool config_load(struct config *c, const char *path, char *err, size_t err_len)
+/* A pipe or a terminal must not hold up a running daemon. */
+static FILE *open_file(const char *path, char *err, size_t err_len)
 {
-	struct parse *p = calloc(1, sizeof(*p));
-	bool ok;
-	int rc;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	FILE *f = NULL;
+	struct stat st;
 
-	config_default(c);
-	if (!p) {
-		snprintf(err, err_len, "%s: out of memory", path);
-		return false;
+	if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISCHR(st.st_mode)) {
+		snprintf(err, err_len, "%s: expected a regular file%s", path,
+			 S_ISDIR(st.st_mode) ? ", not a directory" : "");
+		close(fd);
+		return NULL;
 	}
-	*p = (struct parse){ .c = c, .path = path, .err = err, .err_len = err_len, .file = fopen(path, "re") };
-	if (!p->file) {
+	if (fd >= 0)
+		f = fdopen(fd, "r");
+	if (!f) {
 		snprintf(err, err_len, "%s: %s", path, strerror(errno));
-		free(p);
-		return false;
+		if (fd >= 0)
+			close(fd);
 	}
-	rc = ini_parse_stream(read_line, p, take_key, p);
+	return f;
+}
+
+static void read_all(struct parse *p)
+{
+	int rc = ini_parse_stream(read_line, p, take_key, p);
+
 	if (rc > 0 && (!p->error_line || rc < p->error_line)) {
 		p->error_line = 0;
 		p->line = rc;
 		refuse(p, "expected KEY = VALUE or [SECTION]");
 	} else if (rc < 0) {
 		refuse(p, "out of memory");
+	} else if (ferror(p->file)) {
+		refuse(p, "cannot be read: %s", strerror(errno));
 	}
 	check_whole(p);
+}
+
+bool config_load(struct config *c, const char *path, char *err, size_t err_len)
+{
+	struct parse *p = calloc(1, sizeof(*p));
+	FILE *file;
+	bool ok;
+
+	config_default(c);
+	if (!p) {
+		snprintf(err, err_len, "%s: out of memory", path);
+		return false;
+	}
+	file = open_file(path, err, err_len);
+	if (!file) {
+		free(p);
+		return false;
+	}
+	*p = (struct parse){ .c = c, .path = path, .err = err, .err_len = err_len, .file = file };
+	read_all(p);
 	ok = !p->error_line;
-	fclose(p->file);
+	fclose(file);
 	free(p);
 	return ok;
 }

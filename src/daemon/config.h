@@ -15,8 +15,9 @@
 
 #include "engine/engine.h"
 
-#define CONFIG_MAX_PREFIXES 64	 /* in one list */
-#define CONFIG_MAX_INTERFACES 64 /* [interface NAME] sections */
+#define CONFIG_MAX_PREFIXES 64	  /* in one list */
+#define CONFIG_MAX_INTERFACES 64  /* [interface NAME] sections */
+#define CONFIG_FILE_MAX (1 << 20) /* octets */
 #define CONFIG_ERR_MAX 512
 
 struct config_prefix {

@@ -2,6 +2,8 @@
 #include "unit.h"
 
 #include <ctype.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/config.h"
 
@@ -206,6 +208,62 @@ static void test_missing_file(void **state)
 	assert_non_null(strstr(err, "none: No such file or directory"));
 }
 
+/* Octets that may hold NULs, for which load() has no way. */
+static bool load_octets(const void *octets, size_t n)
+{
+	const char *path = unit_path("shim6.conf");
+
+	unit_write(path, octets, n);
+	err[0] = '\0';
+	return config_load(&cfg, path, err, sizeof(err));
+}
+
+static void test_no_text(void **state)
+{
+	static const char nul[] = "[daemon]\ninitiate = no\0\n", escape[] = "# \x1b[31m\n";
+	static char octets[100000];
+
+	(void)state;
+	assert_false(load_octets(nul, sizeof(nul) - 1));
+	assert_non_null(strstr(err, "shim6.conf:2: expected text, found the control character 0x00"));
+	assert_false(load_octets(escape, sizeof(escape) - 1));
+	assert_non_null(strstr(err, "shim6.conf:1: expected text, found the control character 0x1b"));
+	for (size_t i = 0; i < sizeof(octets); i++)
+		octets[i] = (char)(i * 7919 >> 3);
+	assert_false(load_octets(octets, sizeof(octets)));
+	assert_non_null(strstr(err, "shim6.conf:1: expected "));
+	assert_true(load("\xef\xbb\xbf[daemon]\r\ninitiate = no\r\n"));
+	assert_false(cfg.engine.initiate);
+}
+
+static void test_huge(void **state)
+{
+	static char text[CONFIG_FILE_MAX + 100];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = i % 50 ? '#' : '\n';
+	assert_true(load_octets(text, CONFIG_FILE_MAX));
+	assert_false(load_octets(text, sizeof(text)));
+	assert_non_null(strstr(err, "expected a file of at most 1048576 octets"));
+	assert_false(config_load(&cfg, "/dev/zero", err, sizeof(err)));
+	assert_non_null(strstr(err, "/dev/zero:1: expected "));
+}
+
+static void test_no_file(void **state)
+{
+	const char *pipe = unit_path("pipe");
+
+	(void)state;
+	assert_false(config_load(&cfg, unit_dir, err, sizeof(err)));
+	assert_non_null(strstr(err, "expected a regular file, not a directory"));
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	assert_false(config_load(&cfg, pipe, err, sizeof(err)));
+	assert_non_null(strstr(err, "pipe: expected a regular file"));
+	unlink(pipe);
+	assert_true(config_load(&cfg, "/dev/null", err, sizeof(err)));
+}
+
 static char told[8][64];
 static bool told_restart[8];
 static unsigned n_told;
@@ -287,6 +345,9 @@ int main(void)
 		cmocka_unit_test(test_rules_of_the_whole),
 		cmocka_unit_test(test_long_line),
 		cmocka_unit_test(test_missing_file),
+		cmocka_unit_test(test_no_text),
+		cmocka_unit_test(test_huge),
+		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_differences),
 		cmocka_unit_test(test_example),
 	};
