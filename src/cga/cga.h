@@ -3,8 +3,8 @@
  * HBA and CGA: who owns which address (RFC 3972, 4581, 5535).
  *
  * The CGA parameter data structure (PDS) travels verbatim in a Shim6 option
- * and is parsed, never re-encoded. OpenSSL's libcrypto is used here and nowhere
- * else. Requirement numbers are HE-, HG-, HV-, HS- rows.
+ * and is parsed, never re-encoded. A crypto library is used here and nowhere else,
+ * behind crypto.h. Requirement numbers are HE-, HG-, HV-, HS- rows.
  */
 #ifndef SHIM6_CGA_CGA_H
 #define SHIM6_CGA_CGA_H
@@ -37,7 +37,7 @@ enum cga_status {
 	CGA_E_KEY_SIZE = -13,  /* CGA method, RSA below 1024 or above 4096 bits (HS-05, HS-10) */
 	CGA_E_SIGNATURE = -14, /* (HS-03) */
 	CGA_E_ARGUMENT = -15,  /* caller's mistake: no prefix, duplicate prefix, too many, Sec out of range */
-	CGA_E_CRYPTO = -16,    /* libcrypto failed (memory, random) */
+	CGA_E_CRYPTO = -16,    /* the crypto library failed (memory, random) */
 	CGA_E_CANCELLED = -17, /* the progress callback asked to stop */
 };
 #define CGA_N_STATUS 18

@@ -6,9 +6,7 @@
  * as well (HG-10), so the parameter data structures differ in the subnet prefix
  * only. The costly step is the modifier search of cga_search_modifier().
  */
-#include <openssl/rand.h>
-
-#include "cga/internal.h"
+#include "cga/crypto.h"
 
 #define DER_SEQUENCE 0x30
 #define MPE_MAX (EXT_HEADER + MPE_FLAGS + CGA_MAX_GENERATE * PDS_PREFIX)
@@ -125,7 +123,7 @@ int cga_generate_tail(const struct cga_gen *g, const struct octets *tail, struct
 		return CGA_E_TOO_LONG;
 	if (g->modifier)
 		memcpy(modifier, g->modifier, sizeof(modifier));
-	else if (RAND_bytes(modifier, sizeof(modifier)) != 1)
+	else if (!crypto_random(modifier, sizeof(modifier)))
 		return CGA_E_CRYPTO;
 	for (;;) {
 		err = cga_search_modifier(modifier, tail, g->sec, g->progress, g->progress_arg);
@@ -169,7 +167,7 @@ static int put_key(const struct cga_gen *g, uint8_t *tail, size_t cap, size_t *l
 	if (g->nonce) {
 		memcpy(nonce, g->nonce, sizeof(nonce));
 	} else {
-		if (RAND_bytes(nonce, sizeof(nonce)) != 1)
+		if (!crypto_random(nonce, sizeof(nonce)))
 			return CGA_E_CRYPTO;
 		/* HG-17: a constant length, and odd like a modulus. */
 		nonce[0] |= 0x80;

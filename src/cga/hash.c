@@ -1,29 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SHA-1, as Hash1, Hash2 and the signatures want it, and the modifier search
- * that consists of nothing else. Of libcrypto's interfaces the plain one is
- * used: it needs no allocation, no lookup of an algorithm by name and no global
- * state, and a locator costs one to three compressions. The library marks it
- * deprecated in favour of one that costs several times as much per call.
+ * Hash1 and Hash2 of a parameter data structure, and the modifier search that
+ * consists of nothing but Hash2.
  */
-#define OPENSSL_SUPPRESS_DEPRECATED
-#include <openssl/sha.h>
-
-#include "cga/internal.h"
+#include "cga/crypto.h"
 
 #define PROGRESS_EVERY (1u << 20)
 /* Hash2's input with SHA-1's padding: at least one octet and the 64-bit length. */
 #define SEARCH_BLOCKS ((CGA_MAX_PDS + 9 + SHA1_BLOCK - 1) / SHA1_BLOCK)
-
-void cga_sha1(const struct octets *parts, unsigned n, uint8_t out[SHA1_LEN])
-{
-	SHA_CTX ctx;
-
-	SHA1_Init(&ctx);
-	for (unsigned i = 0; i < n; i++)
-		SHA1_Update(&ctx, parts[i].p, parts[i].len);
-	SHA1_Final(out, &ctx);
-}
 
 void cga_hash1(const uint8_t *pds, size_t len, const uint8_t *prefix, uint8_t hash1[8])
 {
@@ -81,21 +65,15 @@ int cga_search_modifier(uint8_t modifier[PDS_MODIFIER], const struct octets *tai
 			int (*progress)(void *, uint64_t), void *arg)
 {
 	uint8_t blocks[SEARCH_BLOCKS * SHA1_BLOCK];
-	SHA_CTX start, ctx;
 	size_t total;
 
 	if (sec == 0)
 		return CGA_OK;
 	total = lay_out_blocks(blocks, modifier, tail);
-	SHA1_Init(&start);
 	for (uint64_t tries = 1;; tries++) {
-		ctx = start;
-		/*
-		 * Whole blocks, padding included: what is left in the state is the hash, and its
-		 * first word the 32 bits that Sec 1 and 2 look at.
-		 */
-		SHA1_Update(&ctx, blocks, total);
-		if ((uint64_t)ctx.h0 >> (32 - 16 * sec) == 0)
+		uint64_t word = crypto_sha1_word(blocks, total, PDS_FIXED + tail->len);
+
+		if (word >> (32 - 16 * sec) == 0) /* 16 bits, or all of them */
 			break;
 		cga_modifier_step(blocks);
 		if (progress && tries % PROGRESS_EVERY == 0 && progress(arg, tries) != 0)
