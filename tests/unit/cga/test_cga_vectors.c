@@ -9,37 +9,42 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <json-c/json.h>
-
 #include "cga/internal.h"
 #include "hex.h"
+#include "vectors.h"
 
 #define METHOD_CGA 2
 
-static struct json_object *vectors;
-
-static struct json_object *get(struct json_object *o, const char *key)
+static const struct vector *get(const struct vector *o, const char *key)
 {
-	struct json_object *v;
+	const struct vector *v = vector_get(o, key);
 
-	if (!json_object_object_get_ex(o, key, &v))
+	if (!v)
 		fail_msg("vectors lack '%s'", key);
 	return v;
 }
 
-static const char *str(struct json_object *o, const char *key)
+static const char *str(const struct vector *o, const char *key)
 {
-	return json_object_get_string(get(o, key));
+	const struct vector *v = get(o, key);
+
+	if (v->type != VECTOR_STRING)
+		fail_msg("'%s' of the vectors is no string", key);
+	return v->string;
 }
 
-static struct hex hexof(struct json_object *o, const char *key)
+static struct hex hexof(const struct vector *o, const char *key)
 {
 	return hex(str(o, key));
 }
 
-static unsigned num(struct json_object *o, const char *key)
+static unsigned num(const struct vector *o, const char *key)
 {
-	return (unsigned)json_object_get_int64(get(o, key));
+	const struct vector *v = get(o, key);
+
+	if (v->type != VECTOR_NUMBER)
+		fail_msg("'%s' of the vectors is no number", key);
+	return (unsigned)v->number;
 }
 
 static struct shim6_addr addr_of(const char *s)
@@ -52,14 +57,15 @@ static struct shim6_addr addr_of(const char *s)
 	return a;
 }
 
-static unsigned count(struct json_object *list)
+static unsigned count(const struct vector *list)
 {
-	return (unsigned)json_object_array_length(list);
+	return (unsigned)list->n;
 }
 
-static struct json_object *item(struct json_object *list, unsigned i)
+static const struct vector *item(const struct vector *list, unsigned i)
 {
-	return json_object_array_get_idx(list, i);
+	assert_true(i < list->n);
+	return &list->items[i];
 }
 
 /* Inputs of one set as cga_generate() wants them. */
@@ -69,9 +75,9 @@ struct inputs {
 	struct cga_gen gen;
 };
 
-static void read_inputs(struct json_object *set, struct inputs *in)
+static void read_inputs(const struct vector *set, struct inputs *in)
 {
-	struct json_object *prefixes = get(set, "prefixes");
+	const struct vector *prefixes = get(set, "prefixes");
 	bool real = num(set, "p_flag") != 0, long_search = strcmp(str(set, "id"), "X4") == 0;
 
 	memset(in, 0, sizeof(*in));
@@ -81,7 +87,7 @@ static void read_inputs(struct json_object *set, struct inputs *in)
 	if (!real)
 		in->nonce = hexof(set, "ext_modifier");
 	for (unsigned i = 0; i < count(prefixes); i++) {
-		struct hex p = hex(json_object_get_string(item(prefixes, i)));
+		struct hex p = hex(item(prefixes, i)->string);
 
 		memcpy(in->prefixes[i], p.b, 8);
 	}
@@ -98,7 +104,7 @@ static void read_inputs(struct json_object *set, struct inputs *in)
 }
 
 /* What cga_generate() never makes itself: foreign extensions, Reserved bits. */
-static int generate_with_tail(struct json_object *set, const struct inputs *in, struct cga_set *out)
+static int generate_with_tail(const struct vector *set, const struct inputs *in, struct cga_set *out)
 {
 	struct hex tail = in->spki, before = hexof(set, "ext_before"), mpe = hexof(set, "multi_prefix_ext"),
 		   after = hexof(set, "ext_after");
@@ -114,14 +120,14 @@ static int generate_with_tail(struct json_object *set, const struct inputs *in, 
 	return cga_generate_tail(&in->gen, &t, out);
 }
 
-static bool is_plain(struct json_object *set)
+static bool is_plain(const struct vector *set)
 {
 	return num(set, "mpe_reserved") == 0 && *str(set, "ext_before") == '\0' && *str(set, "ext_after") == '\0';
 }
 
-static void check_set(struct json_object *set, const struct cga_set *got)
+static void check_set(const struct vector *set, const struct cga_set *got)
 {
-	struct json_object *addresses = get(set, "addresses");
+	const struct vector *addresses = get(set, "addresses");
 	struct hex final = hexof(set, "modifier_final"), want2 = hexof(set, "hash2");
 	uint8_t hash2[HASH2_LEN];
 
@@ -149,12 +155,12 @@ static void check_set(struct json_object *set, const struct cga_set *got)
 /* TH02, TH06 (HG-01..10) */
 static void test_generate_every_set(void **state)
 {
-	struct json_object *sets = get(vectors, "hba_sets");
+	const struct vector *sets = get(&hba_vectors, "hba_sets");
 	static struct cga_set got;
 
 	(void)state;
 	for (unsigned i = 0; i < count(sets); i++) {
-		struct json_object *set = item(sets, i);
+		const struct vector *set = item(sets, i);
 		struct inputs in;
 
 		read_inputs(set, &in);
@@ -171,7 +177,7 @@ static void test_generate_every_set(void **state)
 	}
 }
 
-static int verify_pair(struct json_object *addr, struct json_object *pds)
+static int verify_pair(const struct vector *addr, const struct vector *pds)
 {
 	struct shim6_addr a = addr_of(str(addr, "address"));
 	struct hex raw = hexof(pds, "pds");
@@ -190,14 +196,14 @@ static int verify_pair(struct json_object *addr, struct json_object *pds)
 /* TH04 (HV-12): all addresses against all structures, of the same set and of the others */
 static void test_all_combinations(void **state)
 {
-	struct json_object *sets = get(vectors, "hba_sets");
+	const struct vector *sets = get(&hba_vectors, "hba_sets");
 
 	(void)state;
 	for (unsigned s = 0; s < count(sets); s++) {
-		struct json_object *as = get(item(sets, s), "addresses");
+		const struct vector *as = get(item(sets, s), "addresses");
 
 		for (unsigned t = 0; t < count(sets); t++) {
-			struct json_object *ps = get(item(sets, t), "addresses");
+			const struct vector *ps = get(item(sets, t), "addresses");
 
 			for (unsigned i = 0; i < count(as); i++)
 				for (unsigned j = 0; j < count(ps); j++) {
@@ -245,11 +251,11 @@ static bool code_matches(const char *code, int err)
 /* TH03, TH10, TH12 (HV-01..10, HE-04, HE-06, HE-11) */
 static void test_every_verify_case(void **state)
 {
-	struct json_object *cases = get(vectors, "verify_cases");
+	const struct vector *cases = get(&hba_vectors, "verify_cases");
 
 	(void)state;
 	for (unsigned i = 0; i < count(cases); i++) {
-		struct json_object *c = item(cases, i);
+		const struct vector *c = item(cases, i);
 		struct shim6_addr a = addr_of(str(c, "address"));
 		struct hex raw = hexof(c, "pds");
 		struct cga_verifier v;
@@ -270,17 +276,16 @@ static void test_every_verify_case(void **state)
 /* The test key whose public half this structure carries. */
 static struct cga_key *key_for(const struct cga_pds *p)
 {
-	struct json_object *keys = get(vectors, "test_rsa_keys");
+	const struct vector *keys = get(&hba_vectors, "test_rsa_keys");
 
-	json_object_object_foreach(keys, name, k)
-	{
+	for (unsigned i = 0; i < count(keys); i++) {
+		const struct vector *k = item(keys, i);
 		struct hex spki = hexof(k, "spki"), n = hexof(k, "n"), e = hexof(k, "e"), d = hexof(k, "d"),
 			   pp = hexof(k, "p"), q = hexof(k, "q");
 		struct cga_key *key;
 		uint8_t out[600];
 		size_t len;
 
-		(void)name;
 		if (spki.len != p->key_len || memcmp(spki.b, p->key, spki.len) != 0)
 			continue;
 		assert_int_equal(
@@ -298,11 +303,11 @@ static struct cga_key *key_for(const struct cga_pds *p)
 /* TH05, TH18, TH19 (HS-01..03, HS-10) */
 static void test_every_signature_case(void **state)
 {
-	struct json_object *cases = get(vectors, "signature_cases");
+	const struct vector *cases = get(&hba_vectors, "signature_cases");
 
 	(void)state;
 	for (unsigned i = 0; i < count(cases); i++) {
-		struct json_object *c = item(cases, i), *list = get(c, "locators"), *methods = get(c, "methods");
+		const struct vector *c = item(cases, i), *list = get(c, "locators"), *methods = get(c, "methods");
 		struct hex raw = hexof(c, "pds"), sig = hexof(c, "signature");
 		struct shim6_addr ulid = addr_of(str(c, "ulid")), cga[8];
 		struct cga_verifier v;
@@ -311,8 +316,8 @@ static void test_every_signature_case(void **state)
 		int err;
 
 		for (unsigned j = 0; j < count(list); j++)
-			if (json_object_get_int(item(methods, j)) == METHOD_CGA)
-				cga[n++] = addr_of(json_object_get_string(item(list, j)));
+			if (item(methods, j)->number == METHOD_CGA)
+				cga[n++] = addr_of(item(list, j)->string);
 		assert_int_equal(cga_pds_parse(&p, raw.b, raw.len), CGA_OK);
 		cga_verifier_init(&v, &p);
 		err = cga_verify_ulid(&v, &ulid);
@@ -336,7 +341,7 @@ static void test_every_signature_case(void **state)
 /* TH01: RFC 3972 appendix A */
 static void test_rfc3972_example(void **state)
 {
-	struct json_object *x = get(vectors, "rfc3972_appendix_a");
+	const struct vector *x = get(&hba_vectors, "rfc3972_appendix_a");
 	struct hex key = hexof(x, "public_key"), start = hexof(x, "modifier_start"), final = hexof(x, "modifier_final"),
 		   first = hexof(x, "hash2_first"), second = hexof(x, "hash2"), want = hexof(x, "pds"),
 		   h1 = hexof(x, "hash1"), prefix = hexof(x, "prefix");
@@ -377,11 +382,11 @@ static void test_rfc3972_example(void **state)
 /* TH26 (HV-19): eight locators cost nine hashes */
 static void test_hash2_is_computed_once(void **state)
 {
-	struct json_object *sets = get(vectors, "hba_sets");
+	const struct vector *sets = get(&hba_vectors, "hba_sets");
 
 	(void)state;
 	for (unsigned s = 0; s < count(sets); s++) {
-		struct json_object *set = item(sets, s), *list = get(set, "addresses");
+		const struct vector *set = item(sets, s), *list = get(set, "addresses");
 		struct hex raw = hexof(item(list, 0), "pds");
 		struct cga_verifier v;
 		struct cga_pds p;
@@ -400,7 +405,7 @@ static void test_hash2_is_computed_once(void **state)
 /* HE-11: whatever is cut from or added to a good structure, it is refused or still parses within its octets */
 static void test_truncation_of_every_pds(void **state)
 {
-	struct json_object *sets = get(vectors, "hba_sets");
+	const struct vector *sets = get(&hba_vectors, "hba_sets");
 
 	(void)state;
 	for (unsigned s = 0; s < count(sets); s++) {
@@ -431,14 +436,6 @@ int main(void)
 		cmocka_unit_test(test_every_signature_case),	cmocka_unit_test(test_hash2_is_computed_once),
 		cmocka_unit_test(test_truncation_of_every_pds),
 	};
-	int failed;
 
-	vectors = json_object_from_file(VECTORS_DIR "/hba_vectors.json");
-	if (!vectors) {
-		print_error("cannot read %s/hba_vectors.json\n", VECTORS_DIR);
-		return 1;
-	}
-	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	json_object_put(vectors);
-	return failed;
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }
