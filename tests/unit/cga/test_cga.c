@@ -8,13 +8,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <cmocka.h>
-
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
 
 #include "cga/internal.h"
 #include "hex.h"
+#include "test_keys.h"
 
 static const uint8_t prefixes[9][8] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 0xa, 0, 1 }, { 0x20, 0x01, 0x0d, 0xb8, 0, 0xb, 0, 1 },
@@ -387,28 +386,25 @@ static void test_every_bit_counts(void **state)
 	}
 }
 
-static char *pem_of(EVP_PKEY *pkey, const EVP_CIPHER *cipher)
+static int load(const char *pem, struct cga_key **key)
 {
-	BIO *bio = BIO_new(BIO_s_mem());
-	char *data, *copy;
-	long len;
-
-	assert_int_equal(
-		PEM_write_bio_PrivateKey(bio, pkey, cipher, (const unsigned char *)"x", cipher ? 1 : 0, NULL, NULL), 1);
-	len = BIO_get_mem_data(bio, &data);
-	copy = calloc(1, (size_t)len + 1);
-	memcpy(copy, data, (size_t)len);
-	BIO_free(bio);
-	EVP_PKEY_free(pkey);
-	return copy;
+	return cga_key_load_pem(key, pem, strlen(pem));
 }
 
-static int load(char *pem, struct cga_key **key)
+static void loads_as_rsa_1024(const char *pem)
 {
-	int err = cga_key_load_pem(key, pem, strlen(pem));
+	uint8_t spki[600], want[600];
+	size_t len, want_len;
+	struct cga_key *key;
 
-	free(pem);
-	return err;
+	assert_int_equal(load(pem_rsa_1024, &key), CGA_OK);
+	assert_int_equal(cga_key_spki(key, want, sizeof(want), &want_len), CGA_OK);
+	cga_key_free(key);
+	assert_int_equal(load(pem, &key), CGA_OK);
+	assert_int_equal(cga_key_spki(key, spki, sizeof(spki), &len), CGA_OK);
+	cga_key_free(key);
+	assert_int_equal(len, want_len);
+	assert_memory_equal(spki, want, len);
 }
 
 /* HS-05, HS-10: only keys that peers accept can be loaded */
@@ -421,15 +417,54 @@ static void test_key_loading(void **state)
 	(void)state;
 	assert_int_equal(cga_key_load_pem(&key, "no key", 6), CGA_E_KEY);
 	assert_null(key);
-	assert_int_equal(load(pem_of(EVP_RSA_gen(768), NULL), &key), CGA_E_KEY_SIZE);
-	assert_int_equal(load(pem_of(EVP_EC_gen("P-256"), NULL), &key), CGA_E_KEY);
-	assert_int_equal(load(pem_of(EVP_RSA_gen(1024), EVP_aes_128_cbc()), &key), CGA_E_KEY);
-	assert_int_equal(load(pem_of(EVP_RSA_gen(1024), NULL), &key), CGA_OK);
+	assert_int_equal(load(pem_rsa_768, &key), CGA_E_KEY_SIZE);
+	assert_null(key);
+	assert_int_equal(load(pem_ec, &key), CGA_E_KEY);
+	assert_int_equal(load(pem_rsa_pss, &key), CGA_E_KEY);
+	assert_int_equal(load(pem_encrypted, &key), CGA_E_KEY);
+	assert_int_equal(load(pem_encrypted_pkcs1, &key), CGA_E_KEY);
+	assert_int_equal(load(pem_rsa_1024, &key), CGA_OK);
 	assert_int_equal(cga_key_spki(key, spki, 161, &len), CGA_E_TOO_LONG);
 	assert_int_equal(cga_key_spki(key, spki, 162, &len), CGA_OK); /* 10.4 */
 	assert_int_equal(len, 162);
 	cga_key_free(key);
 	cga_key_free(NULL);
+}
+
+/* What operators' files look like: both forms, text around the key, lines of any system, several blocks */
+static void test_key_files(void **state)
+{
+	char text[4096];
+	size_t n = 0;
+	struct cga_key *key;
+
+	(void)state;
+	loads_as_rsa_1024(pem_rsa_1024_pkcs1);
+	snprintf(text, sizeof(text), "The key of host A\n%s\nend\n", pem_rsa_1024);
+	loads_as_rsa_1024(text);
+	snprintf(text, sizeof(text), "-----BEGIN NOTE-----\nMAA=\n-----END NOTE-----\n%s%s", pem_rsa_1024, pem_ec);
+	loads_as_rsa_1024(text);
+	for (const char *c = pem_rsa_1024; *c; c++) {
+		if (*c == '\n')
+			text[n++] = '\r';
+		text[n++] = *c;
+	}
+	text[n] = '\0';
+	loads_as_rsa_1024(text);
+	/* the first private key counts */
+	snprintf(text, sizeof(text), "%s%s", pem_ec, pem_rsa_1024);
+	assert_int_equal(load(text, &key), CGA_E_KEY);
+	/* cut anywhere before the end of its last line, it is none */
+	for (size_t len = 0; len < sizeof(pem_rsa_1024) - 2; len++)
+		assert_int_equal(cga_key_load_pem(&key, pem_rsa_1024, len), CGA_E_KEY);
+	/* a line lost, a character that is no Base64 */
+	n = strcspn(pem_rsa_1024, "\n") + 1;
+	snprintf(text, sizeof(text), "%.*s%s", (int)n, pem_rsa_1024, pem_rsa_1024 + n + 65);
+	assert_int_equal(load(text, &key), CGA_E_KEY);
+	snprintf(text, sizeof(text), "%s", pem_rsa_1024);
+	text[n + 70] = '*';
+	assert_int_equal(load(text, &key), CGA_E_KEY);
+	assert_null(key);
 }
 
 /* A set with the key, parsed; the P flag can be cleared to pretend a nonce. */
@@ -438,7 +473,7 @@ static struct cga_key *keyed_set(struct cga_pds *p, uint8_t spki[600], size_t *s
 	struct cga_gen g = { .prefixes = prefixes, .n_prefixes = 2 };
 	struct cga_key *key = NULL;
 
-	assert_int_equal(load(pem_of(EVP_RSA_gen(1024), NULL), &key), CGA_OK);
+	assert_int_equal(load(pem_rsa_1024, &key), CGA_OK);
 	assert_int_equal(cga_key_spki(key, spki, 600, spki_len), CGA_OK);
 	g.spki = spki;
 	g.spki_len = *spki_len;
@@ -575,6 +610,7 @@ int main(void)
 		cmocka_unit_test(test_tampered_foreign_extension),
 		cmocka_unit_test(test_every_bit_counts),
 		cmocka_unit_test(test_key_loading),
+		cmocka_unit_test(test_key_files),
 		cmocka_unit_test(test_key_judgement),
 		cmocka_unit_test(test_bad_spki_is_no_key),
 		cmocka_unit_test(test_signature_tampering),
