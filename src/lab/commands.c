@@ -10,13 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lab/delay.h"
 #include "lab/faults.h"
 #include "lab/life.h"
 #include "lab/options.h"
 #include "lab/programs.h"
 #include "lab/show.h"
 #include "lab/topology.h"
+#include "lab/traffic.h"
 
 #ifndef SHIM6_VERSION
 #define SHIM6_VERSION "unknown"
@@ -311,17 +311,10 @@ static int cmd_help(const struct options *o)
 	return options_read(&of, 3, argv, err) ? help((int)of.verb) : usage_error(err);
 }
 
-/* Programs that the lab starts in its namespaces. */
-static int traffic(int argc, char **argv)
-{
-	if (argc > 2 && !strcmp(argv[2], "delay"))
-		return delay_main(argc - 2, argv + 2);
-	return usage_error("traffic: expected delay");
-}
-
 static int (*const commands[])(const struct options *o) = {
-	[VERB_UP] = cmd_up,	[VERB_DOWN] = cmd_down, [VERB_LIST] = cmd_list, [VERB_STATUS] = cmd_status,
-	[VERB_EXEC] = cmd_exec, [VERB_FAIL] = cmd_fail, [VERB_HEAL] = cmd_heal, [VERB_HELP] = cmd_help,
+	[VERB_UP] = cmd_up,	    [VERB_DOWN] = cmd_down, [VERB_LIST] = cmd_list,
+	[VERB_STATUS] = cmd_status, [VERB_EXEC] = cmd_exec, [VERB_FAIL] = cmd_fail,
+	[VERB_HEAL] = cmd_heal,	    [VERB_RUN] = cmd_run,   [VERB_HELP] = cmd_help,
 };
 
 int lab_main(int argc, char **argv)
@@ -331,7 +324,7 @@ int lab_main(int argc, char **argv)
 	int r;
 
 	if (argc > 1 && !strcmp(argv[1], "traffic"))
-		return traffic(argc, argv);
+		return traffic_main(argc - 2, argv + 2);
 	if (!options_read(&o, argc, argv, err))
 		return usage_error(err);
 	if (o.version) {

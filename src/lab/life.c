@@ -15,7 +15,6 @@
 #include "lab/programs.h"
 #include "lab/topology.h"
 
-#define DEFAULT_SEND_TIMEOUT 15.0 /* s, RFC 5534; said of labs without shim6 */
 #define STOP_GRACE_MS 5000
 #define SWEEP_GRACE_MS 1000
 
@@ -39,7 +38,7 @@ static int build(struct lab *lab, const struct life_setup *setup)
 
 	lab->shim6 = setup->shim6;
 	lab->delay_ms = setup->delay_ms;
-	lab->send_timeout = setup->send_timeout ? setup->send_timeout : DEFAULT_SEND_TIMEOUT;
+	lab->send_timeout = setup->send_timeout ? setup->send_timeout : LIFE_SEND_TIMEOUT;
 	if (lab->shim6 && program_find("shim6d", lab->shim6d))
 		return -1;
 	if (lab_save(lab) || topology_up(lab) || lab_interrupted())

@@ -8,6 +8,8 @@
 
 #define LIFE_READY_MS 30000 /* the daemons' time to have their locators */
 
+#define LIFE_SEND_TIMEOUT 15 /* s, RFC 5534; said of labs without shim6 */
+
 struct life_setup {
 	const char *name;
 	bool shim6;

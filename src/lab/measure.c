@@ -129,3 +129,9 @@ bool seqtrack_add(struct seqtrack *s, uint64_t seq)
 	s->unique++;
 	return true;
 }
+
+bool seqtrack_seen(const struct seqtrack *s, uint64_t seq)
+{
+	return seq < s->next && s->next - seq <= MEASURE_SEQ_WINDOW &&
+	       (s->seen[seq % MEASURE_SEQ_WINDOW / 64] & bit_of(seq));
+}

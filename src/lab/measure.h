@@ -7,6 +7,7 @@
  *   b INDEX BYTES PACKETS    one bucket that is over and was not empty
  *   q START END              a silence, ns since t0
  *   k NAME NUMBER            a number ("sent", "lost", ...)
+ *   l FIRST LAST FROM TO     datagrams that never came: their numbers, when the first and the last were sent
  *   x WORD                   how it ended: open, eof, reset, gave-up, refused, failed
  *
  * The collector (stream.c) reads the same lines in the process that runs the
@@ -19,7 +20,7 @@
 
 #define MEASURE_BUCKET_NS (50 * NSEC_PER_MSEC)
 #define MEASURE_SILENCE_NS (200 * NSEC_PER_MSEC) /* shorter gaps are told only by their maximum */
-#define MEASURE_SEQ_WINDOW 65536		 /* datagrams: how far back duplicates are recognised */
+#define MEASURE_SEQ_WINDOW (1u << 20)		 /* datagrams: how far back duplicates are recognised */
 
 typedef void (*measure_emit)(void *user, const char *line);
 
@@ -50,5 +51,7 @@ struct seqtrack {
 };
 /* True when it was not seen before. */
 bool seqtrack_add(struct seqtrack *s, uint64_t seq);
+/* Of the last MEASURE_SEQ_WINDOW numbers; older ones count as not seen. */
+bool seqtrack_seen(const struct seqtrack *s, uint64_t seq);
 
 #endif

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lab/scenario.h"
+
 enum option_id {
 	OPT_HELP,
 	OPT_VERSION,
@@ -20,11 +22,27 @@ enum option_id {
 	OPT_DIRECTION,
 	OPT_PERCENT,
 	OPT_MS,
+	OPT_FAULT,
+	OPT_SHIM6,
+	OPT_PLAIN,
+	OPT_BOTH,
+	OPT_TRAFFIC,
+	OPT_TO,
+	OPT_DURATION,
+	OPT_FAIL_AT,
+	OPT_HEAL_AT,
+	OPT_RATE,
+	OPT_SIZE,
+	OPT_OUTPUT,
 	N_OPTIONS
 };
 
 #define BIT(id) (1u << (id))
 #define ALWAYS (BIT(OPT_HELP) | BIT(OPT_VERSION) | BIT(OPT_JSON))
+#define LAB_OPTIONS (BIT(OPT_SEND_TIMEOUT) | BIT(OPT_DELAY) | BIT(OPT_CONFIG))
+#define RUN_OPTIONS                                                                                                    \
+	(BIT(OPT_FAULT) | BIT(OPT_SHIM6) | BIT(OPT_PLAIN) | BIT(OPT_BOTH) | BIT(OPT_TRAFFIC) | BIT(OPT_TO) |           \
+	 BIT(OPT_DURATION) | BIT(OPT_FAIL_AT) | BIT(OPT_HEAL_AT) | BIT(OPT_RATE) | BIT(OPT_SIZE) | BIT(OPT_OUTPUT))
 #define FAULT_OPTIONS (BIT(OPT_HOST) | BIT(OPT_PROVIDER) | BIT(OPT_DIRECTION))
 
 static const struct {
@@ -45,6 +63,18 @@ static const struct {
 	[OPT_DIRECTION] = { "--direction", "both|in|out", "towards the host (in), from it (out), or both (default)" },
 	[OPT_PERCENT] = { "--percent", "N", "how much is lost, 1 to 100 (kind loss)" },
 	[OPT_MS] = { "--ms", "N", "how much longer each direction takes, 1 to 10000 (kind delay)" },
+	[OPT_FAULT] = { "--fault", "KIND", "instead of a scenario: this one fault (shim6 lab fail --help)" },
+	[OPT_SHIM6] = { "--shim6", NULL, "with shim6 (the default)" },
+	[OPT_PLAIN] = { "--plain", NULL, "without" },
+	[OPT_BOTH] = { "--both", NULL, "both, side by side at the same time" },
+	[OPT_TRAFFIC] = { "--traffic", "LIST", "of tcp, udp, curl, ssh, iperf3 (default curl,udp)" },
+	[OPT_TO] = { "--to", "A|B|both", "who receives the data (default A)" },
+	[OPT_DURATION] = { "--duration", "S", "of the whole run" },
+	[OPT_FAIL_AT] = { "--fail-at", "S", "when it breaks" },
+	[OPT_HEAL_AT] = { "--heal-at", "S", "when it is repaired" },
+	[OPT_RATE] = { "--rate", "MBIT", "of each TCP stream, per second (default 10; 0: as fast as it goes)" },
+	[OPT_SIZE] = { "--size", "MB", "of the file that curl fetches (default: what the time allows)" },
+	[OPT_OUTPUT] = { "--output", "DIR", "for the results and logs (default shim6-lab-SCENARIO-TIME)" },
 };
 
 static const struct verb {
@@ -55,8 +85,7 @@ static const struct verb {
 	[VERB_UP] = { "up", "", "Build the network and start a shim6d in both hosts",
 		      "Hosts A and B get two providers each, with ingress filters (BCP 38). The lab stays until "
 		      "\"down\".\n",
-		      BIT(OPT_NAME) | BIT(OPT_NO_SHIM6) | BIT(OPT_SEND_TIMEOUT) | BIT(OPT_DELAY) | BIT(OPT_CONFIG), 0,
-		      0 },
+		      BIT(OPT_NAME) | BIT(OPT_NO_SHIM6) | LAB_OPTIONS, 0, 0 },
 	[VERB_DOWN] = { "down", "", "Stop and remove a lab, whatever is left of it", "", BIT(OPT_NAME) | BIT(OPT_ALL),
 			0, 0 },
 	[VERB_LIST] = { "list", "", "The labs that are up", "", 0, 0, 0 },
@@ -76,6 +105,9 @@ static const struct verb {
 	[VERB_HEAL] = { "heal", "[KIND...]", "Repair it: the newest fault, those of a kind, or --all",
 			"Options narrow down which faults of that KIND are meant.\n",
 			BIT(OPT_NAME) | BIT(OPT_ALL) | FAULT_OPTIONS, 0, FAULT_KINDS },
+	[VERB_RUN] = { "run", "[SCENARIO]", "Break and repair a lab of its own under traffic, and measure", "",
+		       BIT(OPT_NAME) | LAB_OPTIONS | RUN_OPTIONS | FAULT_OPTIONS | BIT(OPT_PERCENT) | BIT(OPT_MS), 0,
+		       1 },
 	[VERB_HELP] = { "help", "[VERB]", "This text", "", 0, 0, 1 },
 };
 #define N_VERBS ((int)(sizeof(verbs) / sizeof(verbs[0])))
@@ -110,7 +142,9 @@ static void overview(struct strbuf *out)
 		snprintf(left, sizeof(left), "%s %s", verbs[i].name, verbs[i].args);
 		strbuf_printf(out, "  %-24s %s\n", left, verbs[i].summary);
 	}
-	strbuf_puts(out, "\nBy hand:\n\n"
+	strbuf_puts(out, "\nBy itself, with a live account, measurements and verdicts:\n\n"
+			 "  shim6 lab run --both                         a silent failure, with and without shim6\n"
+			 "\nBy hand:\n\n"
 			 "  shim6 lab up\n"
 			 "  shim6 lab exec B -- iperf3 -s -D             a server in host B\n"
 			 "  shim6 lab status                             shows the addresses\n"
@@ -122,6 +156,16 @@ static void overview(struct strbuf *out)
 	option_help(out, ALWAYS);
 	strbuf_puts(out, "\nshim6 lab VERB --help tells the options of a verb.\n"
 			 "Exit codes: 0 done, 1 it failed, 2 wrong command line; exec gives those of its program.\n");
+}
+
+static void run_help(struct strbuf *out)
+{
+	strbuf_puts(out, "\nSCENARIO is one of (without: black-hole)\n");
+	for (unsigned i = 0; scenario_name(i); i++)
+		strbuf_printf(out, "  %-14s %s\n", scenario_name(i), scenario_title(i));
+	strbuf_puts(out,
+		    "\nTells what happens as it happens, then what it comes to; the exit code is 0 when all is as it\n"
+		    "should be. Both hosts' daemons say what they do on the same clock as the measurements.\n");
 }
 
 void options_help(struct strbuf *out, int verb)
@@ -137,6 +181,8 @@ void options_help(struct strbuf *out, int verb)
 		      v->summary);
 	if (*v->more)
 		strbuf_printf(out, "\n%s", v->more);
+	if (verb == VERB_RUN)
+		run_help(out);
 	strbuf_puts(out, "\n");
 	option_help(out, v->options | ALWAYS);
 }
@@ -171,6 +217,49 @@ static bool whole(const struct reading *r, enum option_id id, const char *value,
 			     value);
 	*out = (unsigned)v;
 	return true;
+}
+
+static bool number(const struct reading *r, enum option_id id, const char *value, double min, double max, double *out)
+{
+	return parse_double(value, min, max, out) ||
+	       wrong(r, "%s: expected a number from %g to %g, not \"%s\"", options[id].name, min, max, value);
+}
+
+static bool set_run_option(struct reading *r, enum option_id id, const char *value)
+{
+	struct options *o = r->o;
+
+	switch (id) {
+	case OPT_SHIM6:
+		return o->with_shim6 = true;
+	case OPT_PLAIN:
+		return o->without_shim6 = true;
+	case OPT_BOTH:
+		return o->with_shim6 = o->without_shim6 = true;
+	case OPT_FAULT:
+		o->fault = value;
+		return true;
+	case OPT_TRAFFIC:
+		o->traffic = value;
+		return true;
+	case OPT_TO:
+		o->to = value;
+		return !strcmp(value, "A") || !strcmp(value, "B") || !strcmp(value, "both") ||
+		       wrong(r, "--to: expected A, B or both, not \"%s\"", value);
+	case OPT_DURATION:
+		return number(r, id, value, 2, 3600, &o->duration);
+	case OPT_FAIL_AT:
+		return number(r, id, value, 0, 3600, &o->fail_at);
+	case OPT_HEAL_AT:
+		return number(r, id, value, 0, 3600, &o->heal_at);
+	case OPT_RATE:
+		return number(r, id, value, 0, 10000, &o->rate);
+	case OPT_SIZE:
+		return number(r, id, value, 0.001, 100000, &o->size);
+	default:
+		o->output = value;
+		return true;
+	}
 }
 
 static bool set_fault_option(struct reading *r, enum option_id id, const char *value)
@@ -225,8 +314,12 @@ static bool set_option(struct reading *r, enum option_id id, const char *value)
 		o->amount = value;
 		o->amount_is_percent = id == OPT_PERCENT;
 		return true;
-	default:
+	case OPT_HOST:
+	case OPT_PROVIDER:
+	case OPT_DIRECTION:
 		return set_fault_option(r, id, value);
+	default:
+		return set_run_option(r, id, value);
 	}
 }
 
@@ -303,6 +396,13 @@ static bool check(const struct reading *r)
 		return wrong(r, "heal: name kinds or say --all, not both");
 	if (o->verb == VERB_HEAL && !o->n_words && (r->seen & FAULT_OPTIONS))
 		return wrong(r, "heal: %s narrows down a KIND, and none is named", "--host, --provider or --direction");
+	if (o->verb == VERB_RUN && o->fault && o->n_words)
+		return wrong(r, "run: name a scenario or one --fault, not both");
+	if (o->verb == VERB_RUN && !o->fault && (r->seen & (FAULT_OPTIONS | BIT(OPT_PERCENT) | BIT(OPT_MS))))
+		return wrong(r, "run: %s describes a --fault, and none is named",
+			     "--host, --provider, --direction, --percent or --ms");
+	if (o->verb == VERB_RUN && o->without_shim6 && !o->with_shim6 && o->config)
+		return wrong(r, "--plain starts no daemon that --config could speak to");
 	if (o->plain && (o->send_timeout || o->config))
 		return wrong(r, "--no-shim6 starts no daemon that --send-timeout or --config could speak to");
 	if ((r->seen & (BIT(OPT_PERCENT) | BIT(OPT_MS))) == (BIT(OPT_PERCENT) | BIT(OPT_MS)))
@@ -315,6 +415,7 @@ bool options_read(struct options *o, int argc, char **argv, char err[static OPTI
 	struct reading r = { .o = o, .err = err };
 
 	memset(o, 0, sizeof(*o));
+	o->duration = o->fail_at = o->heal_at = o->rate = o->size = -1;
 	err[0] = '\0';
 	for (int i = 1; i < argc; i++) {
 		bool end = !strcmp(argv[i], "--");

@@ -21,6 +21,7 @@ enum verb_id {
 	VERB_EXEC,
 	VERB_FAIL,
 	VERB_HEAL,
+	VERB_RUN,
 	VERB_HELP,
 };
 
@@ -39,6 +40,13 @@ struct options {
 	const char *host, *provider, *direction; /* of a fault, checked; NULL: not said */
 	const char *amount;			 /* --percent or --ms as written */
 	bool amount_is_percent;
+
+	/* run */
+	const char *fault; /* a kind; NULL: the scenario that is named */
+	bool with_shim6, without_shim6;
+	const char *traffic, *to, *output;
+	double duration, fail_at, heal_at; /* s; negative: not said */
+	double rate, size;		   /* Mbit/s, MB; negative: not said */
 };
 
 /* argv[0] is not looked at. False: err says why; the command line is not to be obeyed. */
