@@ -16,9 +16,13 @@
 #include "control/control.h"
 #include "daemon/log.h"
 
-#define CONTROL_BACKLOG 16
-#define CONTROL_REPLY_QUEUE (4u << 20) /* octets of answers unread, above which no request is taken */
+#define CONTROL_BACKLOG 128
+#define CONTROL_REPLY_QUEUE (256u << 10) /* octets of answers unread, above which no request is taken */
 #define CONTROL_FIRST_BUFFER 4096
+#define CONTROL_DEPTH 16 /* of nested JSON */
+#define CONTROL_UNPRIVILEGED_LINE (CONTROL_LINE_MAX / 16)
+#define CONTROL_TURN_NS UINT64_C(5000000) /* spent on requests in one turn of the loop */
+#define CONTROL_TURN_ACCEPTS 16		  /* connections taken in one turn of the loop */
 
 struct control_call {
 	struct client *client; /* NULL: went away */
@@ -31,15 +35,20 @@ struct client {
 	uv_pipe_t pipe;
 	struct control_server *server;
 	struct client *next;
+	struct client *next_ready; /* behind us in the queue of those with a request */
+	bool ready;
 	struct control_call *call; /* being worked on */
+	bool privileged;
 	uid_t uid;
 	gid_t gid;
 	char *in;
 	size_t in_len, in_cap;
+	size_t searched; /* octets of in known to hold no end of line */
+	size_t line_len; /* of the first line with its end; 0: not whole yet */
+	bool reading;
 	bool subscribed;
 	bool eof; /* sends no more; closed once answered */
 	bool closing;
-	bool processing; /* process_input() runs */
 	uint64_t missed; /* events since the queue was full */
 };
 
@@ -53,7 +62,17 @@ struct control_server {
 	struct client *clients;
 	unsigned n_clients, max_clients, open_handles;
 	char group[33];
+	bool has_group;
+	gid_t gid; /* of group, looked up once: that may take long */
 	bool closing;
+
+	uv_check_t check; /* a turn ends */
+	uv_idle_t idle;	  /* runs when requests or connections were left for the next turn */
+	struct client *ready, **ready_end;
+	bool serving;
+	bool unaccepted;
+	unsigned accepts;
+	uint64_t spent; /* ns in this turn */
 };
 
 struct pending_write {
@@ -62,7 +81,8 @@ struct pending_write {
 	char text[];
 };
 
-static void process_input(struct client *c);
+static void settle(struct client *c);
+static void serve(struct control_server *s);
 
 /* --- closing -------------------------------------------------------------- */
 
@@ -84,6 +104,23 @@ static void client_closed(uv_handle_t *handle)
 	handle_gone(s);
 }
 
+static void leave_queue(struct client *c)
+{
+	struct control_server *s = c->server;
+
+	if (!c->ready)
+		return;
+	for (struct client **link = &s->ready; *link; link = &(*link)->next_ready) {
+		if (*link != c)
+			continue;
+		*link = c->next_ready;
+		if (!*link)
+			s->ready_end = link;
+		break;
+	}
+	c->ready = false;
+}
+
 static void close_client(struct client *c)
 {
 	struct control_server *s = c->server;
@@ -98,6 +135,7 @@ static void close_client(struct client *c)
 		}
 	}
 	s->n_clients--;
+	leave_queue(c);
 	if (c->call) {
 		struct control_call *call = c->call;
 
@@ -109,9 +147,23 @@ static void close_client(struct client *c)
 	uv_close((uv_handle_t *)&c->pipe, client_closed);
 }
 
+/* Looks at each octet once. */
+static bool has_line(struct client *c)
+{
+	const char *end;
+
+	if (!c->line_len && c->searched < c->in_len) {
+		end = memchr(c->in + c->searched, '\n', c->in_len - c->searched);
+		c->line_len = end ? (size_t)(end - c->in) + 1 : 0;
+		c->searched = c->in_len;
+	}
+	return c->line_len;
+}
+
 static void close_if_done(struct client *c)
 {
-	if (c->eof && !c->call && !c->subscribed && uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) == 0)
+	if (c->eof && !c->call && !c->subscribed && !has_line(c) &&
+	    uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) == 0)
 		close_client(c);
 }
 
@@ -131,12 +183,10 @@ static void written(uv_write_t *req, int status)
 		close_client(c);
 		return;
 	}
-	process_input(c);
-	if (!c->closing && c->missed &&
-	    uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < CONTROL_EVENT_QUEUE / 2)
+	if (c->missed && uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < CONTROL_EVENT_QUEUE / 2)
 		tell_missed(c);
-	if (!c->closing)
-		close_if_done(c);
+	settle(c);
+	serve(c->server);
 }
 
 /* Takes over line. */
@@ -232,7 +282,8 @@ static void answer(struct control_call *call, struct json_object *line)
 	}
 	c->call = NULL;
 	send_line(c, line);
-	process_input(c);
+	settle(c);
+	serve(c->server);
 }
 
 void control_ok_more(struct control_call *call, struct json_object *result, struct json_object *more)
@@ -251,6 +302,22 @@ void control_ok(struct control_call *call, struct json_object *result)
 	control_ok_more(call, result, NULL);
 }
 
+/* What a client sent may be quoted: not cut in the middle of a UTF-8 character. */
+static void whole_characters(char *s)
+{
+	size_t n = strlen(s), tail = 0;
+
+	while (tail < n && tail < 3 && (s[n - 1 - tail] & 0xc0) == 0x80)
+		tail++;
+	if (tail < n && (s[n - 1 - tail] & 0x80)) {
+		unsigned char lead = (unsigned char)s[n - 1 - tail];
+		size_t wanted = lead >= 0xf0 ? 3 : lead >= 0xe0 ? 2 : 1;
+
+		if (lead >= 0xc0 && tail < wanted)
+			s[n - 1 - tail] = '\0';
+	}
+}
+
 void control_fail(struct control_call *call, const char *code, const char *hint, const char *fmt, ...)
 {
 	char message[512];
@@ -259,6 +326,7 @@ void control_fail(struct control_call *call, const char *code, const char *hint,
 	va_start(ap, fmt);
 	vsnprintf(message, sizeof(message), fmt, ap);
 	va_end(ap);
+	whole_characters(message);
 	answer(call, error_line(code, hint, message));
 }
 
@@ -283,23 +351,23 @@ void control_on_cancel(struct control_call *call, void (*cancel)(void *arg), voi
 
 /* --- rights --------------------------------------------------------------- */
 
-static bool in_group(const struct client *c, const char *name)
+/* The connected process's own groups, not what the user database says of its user now. */
+static bool in_group(const struct client *c)
 {
-	const struct group *g = *name ? getgrnam(name) : NULL;
+	const struct control_server *s = c->server;
 	gid_t groups[128];
 	socklen_t len = sizeof(groups);
 	uv_os_fd_t fd;
 
-	if (!g)
+	if (!s->has_group)
 		return false;
-	if (c->gid == g->gr_gid)
+	if (c->gid == s->gid)
 		return true;
-	/* The connected process's own groups, not what the user database says of its user now. */
 	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 ||
 	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
 		return false;
 	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
-		if (groups[i] == g->gr_gid)
+		if (groups[i] == s->gid)
 			return true;
 	}
 	return false;
@@ -309,7 +377,7 @@ bool control_may_change(struct control_call *call)
 {
 	struct control_server *s = call->server;
 
-	if (call->client && (call->client->uid == 0 || in_group(call->client, s->group)))
+	if (call->client && (call->client->uid == 0 || in_group(call->client)))
 		return true;
 	count(s->counters, DC_control_denied);
 	if (s->group[0])
@@ -329,20 +397,40 @@ static void bad_request(struct client *c, const char *message)
 	send_line(c, error_line("bad-request", "one JSON object a line: {\"v\":1,\"op\":\"status\"}", message));
 }
 
-static void handle_line(struct client *c, const char *line, size_t len)
+/* The first line, consumed: NULL after a complaint, or for an empty line. */
+static struct json_object *take_line(struct client *c)
 {
-	struct json_tokener *tok = json_tokener_new_ex(16);
-	struct json_object *o = tok ? json_tokener_parse_ex(tok, line, (int)len) : NULL;
-	struct json_object *v, *op, *args = NULL;
-	bool whole =
-		tok && json_tokener_get_error(tok) == json_tokener_success && json_tokener_get_parse_end(tok) == len;
+	struct json_tokener *tok = json_tokener_new_ex(CONTROL_DEPTH);
+	struct json_object *o = NULL;
+	size_t len = c->line_len - 1;
+	bool whole = false;
 
+	if (tok && len) {
+		json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+		o = json_tokener_parse_ex(tok, c->in, (int)len);
+		whole = json_tokener_get_error(tok) == json_tokener_success && json_tokener_get_parse_end(tok) == len;
+	}
 	if (tok)
 		json_tokener_free(tok);
-	if (!whole || !json_object_is_type(o, json_type_object)) {
+	c->in_len -= len + 1;
+	memmove(c->in, c->in + len + 1, c->in_len);
+	c->searched = c->line_len = 0;
+	if (len && (!whole || !json_object_is_type(o, json_type_object))) {
 		bad_request(c, "expected a JSON object");
-	} else if (!json_object_object_get_ex(o, "v", &v) || !json_object_is_type(v, json_type_int) ||
-		   json_object_get_int(v) != CONTROL_VERSION) {
+		json_object_put(o);
+		return NULL;
+	}
+	return o;
+}
+
+static void take_request(struct client *c)
+{
+	struct json_object *o = take_line(c), *v, *op, *args = NULL;
+
+	if (!o)
+		return;
+	if (!json_object_object_get_ex(o, "v", &v) || !json_object_is_type(v, json_type_int) ||
+	    json_object_get_int64(v) != CONTROL_VERSION) {
 		bad_request(c, "expected \"v\":1");
 	} else if (!json_object_object_get_ex(o, "op", &op) || !json_object_is_type(op, json_type_string)) {
 		bad_request(c, "expected \"op\", a string");
@@ -370,40 +458,9 @@ static bool may_ask(const struct client *c)
 	       uv_stream_get_write_queue_size((const uv_stream_t *)&c->pipe) < CONTROL_REPLY_QUEUE;
 }
 
-static void process_lines(struct client *c)
+static size_t line_max(const struct client *c)
 {
-	size_t at = 0;
-	char *end;
-
-	while (may_ask(c) && (end = memchr(c->in + at, '\n', c->in_len - at))) {
-		size_t len = (size_t)(end - c->in) - at;
-
-		*end = '\0';
-		if (len)
-			handle_line(c, c->in + at, len);
-		at += len + 1;
-	}
-	memmove(c->in, c->in + at, c->in_len - at);
-	c->in_len -= at;
-}
-
-/* Handles whole lines until one has to wait for its answer. answer() calls it again, from within or later. */
-static void process_input(struct client *c)
-{
-	if (c->closing || c->processing || !c->in)
-		return;
-	c->processing = true;
-	process_lines(c);
-	c->processing = false;
-	if (c->closing)
-		return;
-	if (may_ask(c) && c->in_len >= CONTROL_LINE_MAX) {
-		bad_request(c, "line too long");
-		c->in_len = 0;
-		c->eof = true;
-		uv_read_stop((uv_stream_t *)&c->pipe);
-	}
-	close_if_done(c);
+	return c->privileged ? CONTROL_LINE_MAX : CONTROL_UNPRIVILEGED_LINE;
 }
 
 static void alloc_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -412,7 +469,7 @@ static void alloc_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	size_t want = c->in_cap ? c->in_cap : CONTROL_FIRST_BUFFER;
 
 	(void)suggested;
-	if (c->in_len == want && want < CONTROL_LINE_MAX)
+	if (c->in_len == want && want < line_max(c))
 		want *= 2;
 	if (want != c->in_cap) {
 		char *p = realloc(c->in, want);
@@ -433,22 +490,86 @@ static void got_input(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	(void)buf;
 	if (c->closing)
 		return;
-	if (n == UV_EOF) {
+	if (n == UV_EOF && !c->call && !c->subscribed) {
 		c->eof = true;
-		if (c->call || c->subscribed)
-			close_client(c);
-		else
-			process_input(c);
-		if (!c->closing)
-			close_if_done(c);
-		return;
-	}
-	if (n < 0) {
+	} else if (n < 0) {
 		close_client(c);
 		return;
+	} else {
+		c->in_len += (size_t)n;
 	}
-	c->in_len += (size_t)n;
-	process_input(c);
+	settle(c);
+	serve(c->server);
+}
+
+/* While a request waits for its turn no more is read; while one is worked on, only to learn that the client left. */
+static void pace(struct client *c)
+{
+	bool want = !c->closing && !c->eof && (c->call || !has_line(c));
+
+	if (want == c->reading || c->closing)
+		return;
+	c->reading = want;
+	if (!want)
+		uv_read_stop((uv_stream_t *)&c->pipe);
+	else if (uv_read_start((uv_stream_t *)&c->pipe, alloc_input, got_input) < 0)
+		close_client(c);
+}
+
+/* After anything that changed what a client may do next. */
+static void settle(struct client *c)
+{
+	struct control_server *s = c->server;
+
+	if (c->closing)
+		return;
+	if (!c->ready && may_ask(c) && has_line(c)) {
+		c->ready = true;
+		c->next_ready = NULL;
+		*s->ready_end = c;
+		s->ready_end = &c->next_ready;
+	}
+	if (!c->call && !has_line(c) && c->in_len >= line_max(c)) {
+		bad_request(c, "line too long");
+		c->in_len = c->searched = 0;
+		c->eof = true;
+	}
+	pace(c);
+	if (!c->closing)
+		close_if_done(c);
+}
+
+static void next_turn(uv_idle_t *idle);
+
+/* One request of each client after the other, for a bounded time; the others' turn comes in the loop's next one. */
+static void serve(struct control_server *s)
+{
+	if (s->serving || s->closing)
+		return;
+	s->serving = true;
+	while (s->ready && s->spent < CONTROL_TURN_NS) {
+		uint64_t began = uv_hrtime();
+		struct client *c = s->ready;
+
+		leave_queue(c);
+		if (may_ask(c) && has_line(c))
+			take_request(c);
+		settle(c);
+		s->spent += uv_hrtime() - began;
+	}
+	s->serving = false;
+	if (s->ready || s->unaccepted)
+		uv_idle_start(&s->idle, next_turn);
+	else
+		uv_idle_stop(&s->idle);
+}
+
+static void end_turn(uv_check_t *check)
+{
+	struct control_server *s = check->data;
+
+	s->spent = 0;
+	s->accepts = 0;
 }
 
 /* --- accepting ------------------------------------------------------------ */
@@ -463,21 +584,35 @@ static bool learn_peer(struct client *c)
 		return false;
 	c->uid = cred.uid;
 	c->gid = cred.gid;
+	c->privileged = c->uid == 0 || in_group(c);
 	return true;
+}
+
+/* The last quarter of the connections is for those who may change things: nobody locks the administrator out. */
+static bool over_limit(const struct client *c)
+{
+	const struct control_server *s = c->server;
+
+	return s->n_clients > (c->privileged ? s->max_clients : s->max_clients - s->max_clients / 4);
 }
 
 static void got_client(uv_stream_t *listener, int status)
 {
 	struct control_server *s = listener->data;
-	struct client *c;
+	struct client *c = NULL;
 
 	if (status < 0)
 		return;
-	c = calloc(1, sizeof(*c));
+	if (s->accepts < CONTROL_TURN_ACCEPTS)
+		c = calloc(1, sizeof(*c));
 	if (!c || uv_pipe_init(s->loop, &c->pipe, 0) < 0) {
+		/* It waits; the listener takes no other before. */
 		free(c);
+		s->unaccepted = true;
+		uv_idle_start(&s->idle, next_turn);
 		return;
 	}
+	s->accepts++;
 	c->server = s;
 	c->pipe.data = c;
 	c->next = s->clients;
@@ -488,18 +623,28 @@ static void got_client(uv_stream_t *listener, int status)
 		close_client(c);
 		return;
 	}
-	if (s->n_clients > s->max_clients) {
+	if (over_limit(c)) {
 		count(s->counters, DC_control_refused);
 		c->eof = true;
 		send_line(c, error_line("limit", "close another connection", "too many control connections"));
 		return;
 	}
 	count(s->counters, DC_control_clients);
-	if (uv_read_start((uv_stream_t *)&c->pipe, alloc_input, got_input) < 0)
-		close_client(c);
+	pace(c);
 }
 
-static void listener_closed(uv_handle_t *handle)
+static void next_turn(uv_idle_t *idle)
+{
+	struct control_server *s = idle->data;
+
+	if (s->unaccepted) {
+		s->unaccepted = false;
+		got_client((uv_stream_t *)&s->listener, 0);
+	}
+	serve(s);
+}
+
+static void own_handle_closed(uv_handle_t *handle)
 {
 	handle_gone(handle->data);
 }
@@ -547,8 +692,12 @@ struct control_server *control_server_open(uv_loop_t *loop, const char *path, co
 		free(s);
 		return NULL;
 	}
-	s->listener.data = s;
-	s->open_handles = 1;
+	uv_check_init(loop, &s->check);
+	uv_idle_init(loop, &s->idle);
+	uv_check_start(&s->check, end_turn);
+	s->listener.data = s->check.data = s->idle.data = s;
+	s->open_handles = 3;
+	s->ready_end = &s->ready;
 	rc = uv_pipe_bind(&s->listener, path);
 	/* Everybody may look; who may change things is decided per request. */
 	if (!rc && chmod(path, 0666) < 0)
@@ -571,13 +720,19 @@ void control_server_close(struct control_server *s)
 	while (s->clients)
 		close_client(s->clients);
 	unlink(s->path);
-	uv_close((uv_handle_t *)&s->listener, listener_closed);
+	uv_close((uv_handle_t *)&s->listener, own_handle_closed);
+	uv_close((uv_handle_t *)&s->check, own_handle_closed);
+	uv_close((uv_handle_t *)&s->idle, own_handle_closed);
 }
 
 void control_server_configure(struct control_server *s, unsigned max_clients, const char *group)
 {
+	const struct group *g = *group ? getgrnam(group) : NULL;
+
 	s->max_clients = max_clients;
 	snprintf(s->group, sizeof(s->group), "%s", group);
+	s->has_group = g != NULL;
+	s->gid = g ? g->gr_gid : 0;
 }
 
 unsigned control_server_clients(const struct control_server *s)

@@ -8,11 +8,14 @@
  * Whoever may open the socket may read status. Operations that change something
  * are for root, and for members of the configured group (SO_PEERCRED).
  *
- * Bounds: connections, octets of a request line (CONTROL_LINE_MAX), octets
- * queued for a client that subscribed to events and does not read: then events
- * are left out and their number is told once the client reads again. A client
- * whose request is being worked on, or which leaves answers unread, may send at
- * most one line's worth ahead.
+ * Bounds: connections, of which the last quarter is kept for those who may
+ * change things; octets of a request line (CONTROL_LINE_MAX, a sixteenth of it
+ * for others); octets queued for a client that subscribed to events and does not
+ * read: then events are left out and their number is told once the client reads
+ * again. A client whose request is being worked on may send at most one line's
+ * worth ahead; one that leaves answers unread is not listened to. Clients take
+ * turns, request by request, and all together take a few milliseconds of each
+ * turn of the loop: nobody holds up the protocol by asking.
  */
 #ifndef SHIM6_DAEMON_CONTROL_SERVER_H
 #define SHIM6_DAEMON_CONTROL_SERVER_H

@@ -262,7 +262,7 @@ static void generated(void *user, const struct store_set *set, const char *err)
 	d->job = NULL;
 	d->job_call = NULL;
 	if (!set) {
-		control_fail(call, "internal", NULL, "%s", err);
+		control_fail(call, "io", NULL, "%s", err);
 		return;
 	}
 	log_notice("HBA set %s made", set->name);
@@ -288,8 +288,13 @@ static bool read_request(struct control_call *call, struct json_object *args, st
 	if (has_arg(args, "sec") && !arg_u64(call, args, "sec", &sec))
 		return false;
 	req->sec = sec > CGA_MAX_SEC ? CGA_MAX_SEC + 1 : (unsigned)sec;
-	if (has_arg(args, "name") && json_object_object_get_ex(args, "name", &o))
-		snprintf(req->name, sizeof(req->name), "%s", json_object_get_string(o));
+	if (has_arg(args, "name") && json_object_object_get_ex(args, "name", &o)) {
+		if (json_object_is_type(o, json_type_string) && store_name_ok(json_object_get_string(o)))
+			snprintf(req->name, sizeof(req->name), "%s", json_object_get_string(o));
+		else
+			snprintf(err, sizeof(err), "name: expected at most %d letters, digits, '-', '_' and '.'",
+				 STORE_NAME_MAX);
+	}
 	if (has_arg(args, "key") && json_object_object_get_ex(args, "key", &o)) {
 		if (!json_object_is_type(o, json_type_string) || json_object_get_string_len(o) > STORE_PEM_MAX)
 			snprintf(err, sizeof(err), "key: expected PEM of at most %d octets", STORE_PEM_MAX);
@@ -394,5 +399,6 @@ void daemon_control(void *user, struct control_call *call, const char *op, struc
 			verbs[i].fn(user, call, args);
 		return;
 	}
-	control_fail(call, "unknown-op", "is the command newer than the daemon?", "no operation '%.64s'", op);
+	control_fail(call, "unknown-op", "is the command newer than the daemon?", "no operation '%.64s'%s", op,
+		     strlen(op) > 64 ? "..." : "");
 }

@@ -38,6 +38,8 @@
 	X(control_bad)		 /* requests that were no request */                                                   \
 	X(control_denied)	 /* requests refused for want of rights */                                             \
 	X(control_events_missed) /* events a slow client did not get */                                                \
+	X(turn_longest_us)	 /* no count: processor time of the longest turn of the loop */                        \
+	X(turns_slow)		 /* turns of more than 50 ms */                                                        \
 	X(dad_collisions)	 /* HBA addresses found in use by another host */                                      \
 	X(rtnl_failed)		 /* addresses the kernel refused to add or remove */
 

@@ -45,6 +45,18 @@ bool generate_add_prefix(struct generate_request *req, const char *text, char *e
 	return true;
 }
 
+static bool key_ok(const struct generate_request *req, char *err, size_t err_len)
+{
+	struct cga_key *key;
+	int rc = cga_key_load_pem(&key, req->pem, strlen(req->pem));
+
+	if (rc == CGA_OK)
+		cga_key_free(key);
+	else
+		snprintf(err, err_len, "key: expected an RSA private key in PEM (%s)", cga_status_name(rc));
+	return rc == CGA_OK;
+}
+
 bool generate_check(const char *dir, const struct generate_request *req, char *err, size_t err_len)
 {
 	char path[4096];
@@ -57,6 +69,8 @@ bool generate_check(const char *dir, const struct generate_request *req, char *e
 		snprintf(err, err_len, "sec: expected 0 to %d", CGA_MAX_SEC);
 		return false;
 	}
+	if (req->pem[0] && !key_ok(req, err, err_len))
+		return false;
 	if (!req->name[0])
 		return true;
 	if (!store_name_ok(req->name)) {

@@ -2,11 +2,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 
 #define NS_PER_MS UINT64_C(1000000)
+#define SLOW_TURN (50 * NS_PER_MS) /* as long as a packet should wait at most */
 
 enum source {
 	SRC_CONTROL_MSG,
@@ -27,6 +29,7 @@ struct loop {
 	uv_prepare_t prepare; /* before the loop sleeps */
 	uv_poll_t poll[N_SOURCES];
 	uv_signal_t signal[N_SIGNALS];
+	uint64_t busy;	/* processor time of this thread when the last turn ended, ns */
 	uint64_t armed; /* deadline the timer stands for; 0 none */
 	bool stopping;
 };
@@ -59,11 +62,29 @@ static void poll_cb(uv_poll_t *p, int status, int events)
 	}
 }
 
+/* Processor time of a turn: what a busy machine takes away is not our slowness. */
+static void measure_turn(struct loop *l)
+{
+	struct counters *c = &l->d->counters;
+	struct timespec ts;
+	uint64_t now, us;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	now = (uint64_t)ts.tv_sec * 1000 * NS_PER_MS + (uint64_t)ts.tv_nsec;
+	us = l->busy ? (now - l->busy) / 1000 : 0;
+	l->busy = now;
+	if (us > c->v[DC_turn_longest_us])
+		c->v[DC_turn_longest_us] = us;
+	if (us * 1000 > SLOW_TURN)
+		count(c, DC_turns_slow);
+}
+
 static void prepare_cb(uv_prepare_t *p)
 {
 	struct loop *l = p->data;
 
 	daemon_settle(l->d);
+	measure_turn(l);
 }
 
 static void timer_cb(uv_timer_t *t)

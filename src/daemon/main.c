@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2
+#define FILES_WANTED 4096
 #define DEFAULT_CONFIG "/etc/shim6/shim6.conf"
 #define DEFAULT_STATE_DIR "/var/lib/shim6"
 #define DEFAULT_PIN_DIR "/sys/fs/bpf/shim6"
@@ -144,6 +146,17 @@ static bool run(struct daemon *d)
 	return ok;
 }
 
+/* Clients, interfaces and maps need more files than the usual 1024 when configured to the limit. */
+static void raise_file_limit(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= FILES_WANTED)
+		return;
+	r.rlim_cur = r.rlim_max < FILES_WANTED ? r.rlim_max : FILES_WANTED;
+	setrlimit(RLIMIT_NOFILE, &r);
+}
+
 static bool locked(struct daemon *d, enum action action)
 {
 	char err[1024];
@@ -193,6 +206,7 @@ int main(int argc, char **argv)
 	} else if (rc < 0) {
 		log_set_debug(d->opt.debug || d->config.debug);
 		signal(SIGPIPE, SIG_IGN);
+		raise_file_limit();
 		rc = locked(d, action) ? 0 : EXIT_RUNTIME;
 	}
 	free(d);

@@ -2,6 +2,7 @@
 """A client of the control socket that hides nothing: raw lines in, raw lines out."""
 import json
 import socket
+import struct
 
 
 class Refused(Exception):
@@ -13,8 +14,10 @@ class Refused(Exception):
 class Client:
     def __init__(self, path, timeout=10):
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(timeout)
+        # connect() of a socket with a timeout of its own does not wait while the daemon's queue is full
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@qq", timeout, 0))
         self.sock.connect(str(path))
+        self.sock.settimeout(timeout)
         self.buf = b""
 
     def send(self, data):
@@ -23,7 +26,10 @@ class Client:
     def line(self):
         """The next line as an object; None at the end."""
         while b"\n" not in self.buf:
-            data = self.sock.recv(65536)
+            try:
+                data = self.sock.recv(65536)
+            except ConnectionResetError:  # closed with something of ours unread
+                data = b""
             if not data:
                 return None
             self.buf += data
