@@ -65,21 +65,53 @@ static int judge(struct cli *c, struct json_object *reply)
 			*message ? message : "the daemon refused and gave no reason");
 }
 
-static int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
-		  struct json_object **result)
+static int ask_page(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
+		    struct json_object **result, struct json_object **more)
 {
 	bool slow = c->verb && (c->verb->flags & VERB_SLOW);
 	struct json_object *reply;
 	int err = control_call(client, op, args, &reply, slow ? -1 : REPLY_TIMEOUT_MS);
 	int code;
 
-	*result = NULL;
+	*result = *more = NULL;
 	if (err)
 		return lost(c, err);
 	code = judge(c, reply);
-	if (code == CLI_OK)
+	if (code == CLI_OK) {
 		*result = json_object_get(js_get(reply, "result"));
+		*more = json_object_get(js_get(reply, "more"));
+	}
 	json_object_put(reply);
+	return code;
+}
+
+static void append(struct json_object *list, struct json_object *page)
+{
+	for (size_t i = 0; i < js_length(page); i++)
+		json_object_array_add(list, json_object_get(json_object_array_get_idx(page, i)));
+}
+
+/* A long list of contexts comes in pages: "more" is the id to go on after. */
+static int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
+		  struct json_object **result)
+{
+	struct json_object *more, *page;
+	int code = ask_page(c, client, op, args, result, &more);
+
+	while (code == CLI_OK && more && json_object_is_type(more, json_type_int)) {
+		args = json_object_new_object();
+		json_object_object_add(args, "after", more);
+		code = ask_page(c, client, op, args, &page, &more);
+		if (code == CLI_OK) {
+			append(*result, page);
+			json_object_put(page);
+		}
+	}
+	json_object_put(more);
+	if (code != CLI_OK) {
+		json_object_put(*result);
+		*result = NULL;
+	}
 	return code;
 }
 

@@ -84,21 +84,29 @@ static void put_current(const struct output *o, struct json_object *context)
 	if (js_bool(context, "rewritten"))
 		put(o, INK_WARN, ", rewritten\n");
 	else
-		put(o, INK_NONE, ", as it is\n");
+		put(o, INK_NONE, ", the ULIDs\n");
 }
 
-static void put_last_switch(const struct output *o, struct json_object *sw)
+static bool same_pair(struct json_object *a, struct json_object *b)
 {
+	return strcmp(js_text(a, "local"), js_text(b, "local")) == 0 &&
+	       strcmp(js_text(a, "peer"), js_text(b, "peer")) == 0;
+}
+
+static void put_last_switch(const struct output *o, struct json_object *context)
+{
+	struct json_object *sw = js_get(context, "last_switch");
+
 	if (!sw)
 		return;
 	put_label(o, "last switch");
 	put(o, INK_NONE, "%s ago in %s: %s\n", text_duration(js_number(sw, "ago_s")).s,
 	    text_ms(js_number(sw, "took_ms")).s, js_text(sw, "reason"));
 	put_label(o, "  from");
-	put_pair(o, js_get(sw, "from"));
-	put(o, INK_NONE, "\n");
-	put_label(o, "  to");
-	put_pair(o, js_get(sw, "to"));
+	if (same_pair(js_get(sw, "from"), js_get(context, "ulid")))
+		put(o, INK_NONE, "the ULIDs");
+	else
+		put_pair(o, js_get(sw, "from"));
 	put(o, INK_NONE, "\n");
 }
 
@@ -171,7 +179,7 @@ void show_context(const struct output *o, struct json_object *c)
 	put(o, state_ink(js_text(c, "reap")), "%s", js_text(c, "reap"));
 	put(o, INK_NONE, ", send timeout %.0f s, keepalive timeout %.0f s\n", js_number(c, "send_timeout_s"),
 	    js_number(c, "keepalive_timeout_s"));
-	put_last_switch(o, js_get(c, "last_switch"));
+	put_last_switch(o, c);
 	put_counters(o, js_get(c, "counters"));
 	put_label(o, "MTU");
 	put(o, INK_NONE, "%.0f\n", js_number(c, "mtu"));
@@ -190,7 +198,7 @@ static void context_row(struct table *t, struct json_object *c)
 	if (js_bool(c, "rewritten"))
 		table_cell(t, INK_WARN, "%s" ARROW "%s", js_text(current, "local"), js_text(current, "peer"));
 	else
-		table_cell(t, INK_DIM, "as it is");
+		table_cell(t, INK_DIM, "the ULIDs");
 }
 
 void show_contexts(const struct output *o, struct json_object *contexts)

@@ -15,11 +15,11 @@
  * Operations, their arguments and results:
  *   status                         {"version","pid","uptime_s","datapath","initiate","config_file",
  *                                   "send_timeout_s","contexts":N,"established":N,"exploring":N,"locators":[...]}
- *   contexts   {"id"?}             [context...]
+ *   contexts   {"id"?,"after"?}    [context...]; a long list ends early, and the reply has "more":ID to go on after
  *   locators                       {"locators":[{"addr","ifname","ifindex","up","deprecated","hba":bool,"set"?}],
  *                                   "sets":[{"file","sec","prefixes":[...],"addresses":[...]}]}
  *   stats                          {"engine":{name:number},"datapath":{...},"daemon":{...}}
- *   events                         null, then events
+ *   events     {"since"?}          null, then the events kept with a "seq" above since, then those to come
  *   negative                       [{"local","peer","state","left_s"}]
  *   reload                         {"changed":[key...],"restart":[key...]} (the second: those that wait for one)
  *   establish  {"local","peer"}    {"id"?}

@@ -2,6 +2,7 @@
 #include "daemon/events.h"
 
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -30,6 +31,27 @@ void events_free(struct events *e)
 
 /* --- text ----------------------------------------------------------------- */
 
+#define SILENCE_WORTH_TELLING UINT64_C(100000000) /* ns */
+
+struct line {
+	char *s;
+	size_t len, at;
+};
+
+__attribute__((format(printf, 2, 3))) static void say(struct line *l, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	if (l->at + 1 >= l->len)
+		return;
+	va_start(ap, fmt);
+	n = vsnprintf(l->s + l->at, l->len - l->at, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		l->at = l->at + (size_t)n < l->len ? l->at + (size_t)n : l->len - 1;
+}
+
 static const char *who(enum engine_reason r)
 {
 	switch (r) {
@@ -44,75 +66,103 @@ static const char *who(enum engine_reason r)
 	}
 }
 
-static int silence_text(const struct engine_event *ev, char *out, size_t len)
+static void say_cause(struct line *l, const struct engine_event *ev)
 {
-	if (!ev->silence)
-		return 0;
-	return snprintf(out, len, ", silent for %.1f s", (double)ev->silence / 1e9);
+	say(l, "%s: %s", who(ev->reason), engine_reason_text(ev->reason));
+	if (ev->silence >= SILENCE_WORTH_TELLING)
+		say(l, ", silent for %.1f s", (double)ev->silence / 1e9);
 }
 
-static int episode_text(const struct engine_event *ev, const char *what, char *out, size_t len)
+/* How the episode went that ends here. */
+static void say_search(struct line *l, const struct engine_event *ev)
 {
-	char silence[48] = "";
-
-	silence_text(ev, silence, sizeof(silence));
-	return snprintf(out, len, "%s after %.0f ms and %u probe%s (%s: %s%s)", what, (double)ev->elapsed / 1e6,
-			ev->probes, ev->probes == 1 ? "" : "s", who(ev->reason), engine_reason_text(ev->reason),
-			silence);
+	say(l, ", found in %.0f ms with %u probe%s (", (double)ev->elapsed / 1e6, ev->probes,
+	    ev->probes == 1 ? "" : "s");
+	say_cause(l, ev);
+	say(l, ")");
 }
 
-static void body_text(const struct engine_event *ev, char *out, size_t len)
+/* Only what differs: a line with six addresses explains nothing. */
+static void say_switch(struct line *l, const struct engine_event *ev)
+{
+	bool local = !shim6_addr_eq(&ev->from.local, &ev->to.local),
+	     peer = !shim6_addr_eq(&ev->from.peer, &ev->to.peer);
+
+	if (shim6_pair_eq(&ev->to, &ev->ulid))
+		say(l, "back on its own addresses, ");
+	else
+		say(l, "now ");
+	say(l, "sends");
+	if (local)
+		say(l, " from %s", text_addr(&ev->to.local).s);
+	if (peer)
+		say(l, " to %s", text_addr(&ev->to.peer).s);
+	say(l, ", no longer");
+	if (local)
+		say(l, " from %s", text_addr(&ev->from.local).s);
+	if (peer)
+		say(l, " to %s", text_addr(&ev->from.peer).s);
+}
+
+static void say_what(struct line *l, const struct engine_event *ev)
 {
 	const char *why = engine_reason_text(ev->reason);
-	char what[256], silence[48] = "";
 
 	switch (ev->type) {
 	case ENGINE_EV_NEW:
-		snprintf(out, len, "asking the peer for a context (%s)", why);
+		say(l, "asking the peer for a context (%s)", why);
 		return;
 	case ENGINE_EV_ESTABLISHED:
-		snprintf(out, len, "established (%s)", why);
+		say(l, "established (%s)", why);
 		return;
 	case ENGINE_EV_FAILED:
-		snprintf(out, len, "no context: %s; not asked again for a while", why);
+		say(l, "no context: %s; not asked again for a while", why);
 		return;
 	case ENGINE_EV_EXPLORING:
-		silence_text(ev, silence, sizeof(silence));
-		snprintf(out, len, "looking for a working pair, %s in use (%s: %s%s)", text_pair(&ev->from).s,
-			 who(ev->reason), why, silence);
+		say(l, "looking for a working pair (");
+		say_cause(l, ev);
+		say(l, ")");
 		return;
 	case ENGINE_EV_SWITCHED:
-		snprintf(what, sizeof(what), "switched from %s to %s", text_pair(&ev->from).s, text_pair(&ev->to).s);
-		episode_text(ev, what, out, len);
+		say_switch(l, ev);
+		say_search(l, ev);
 		return;
 	case ENGINE_EV_RECOVERED:
-		snprintf(what, sizeof(what), "stays on %s: it works", text_pair(&ev->to).s);
-		episode_text(ev, what, out, len);
+		say(l, "keeps its pair of addresses, which works");
+		say_search(l, ev);
 		return;
 	case ENGINE_EV_RECOVERING:
-		snprintf(out, len, "the peer lost this context; making it again");
+		say(l, "the peer lost this context; making it again");
 		return;
 	case ENGINE_EV_LOCATORS:
-		snprintf(out, len, "locators changed (%s)", why);
+		say(l, "%s locators changed", ev->reason == ENGINE_WHY_PEER ? "the peer's" : "our");
 		return;
 	case ENGINE_EV_GONE:
-		snprintf(out, len, "removed (%s)", why);
+		say(l, "removed (%s)", why);
 		return;
 	}
-	snprintf(out, len, "%s (%s)", engine_event_name(ev->type), why);
+	say(l, "%s (%s)", engine_event_name(ev->type), why);
+}
+
+/* Where a context begins or ends, both its addresses; in between the peer's is enough to know it by. */
+static bool wants_pair(enum engine_event_type t)
+{
+	return t == ENGINE_EV_NEW || t == ENGINE_EV_ESTABLISHED || t == ENGINE_EV_FAILED || t == ENGINE_EV_GONE;
 }
 
 void events_text(const struct engine_event *ev, char *out, size_t len)
 {
-	int n;
+	struct line l = { .s = out, .len = len };
 
-	n = snprintf(out, len, "context %llu %s", (unsigned long long)ev->id, text_pair(&ev->ulid).s);
-	if (n > 0 && (size_t)n < len && ev->fii)
-		n += snprintf(out + n, len - (size_t)n, " (fork %u)", ev->fii);
-	if (n > 0 && (size_t)n < len)
-		n += snprintf(out + n, len - (size_t)n, ": ");
-	if (n > 0 && (size_t)n < len)
-		body_text(ev, out + n, len - (size_t)n);
+	out[0] = '\0';
+	say(&l, "context %llu ", (unsigned long long)ev->id);
+	if (ev->fii)
+		say(&l, "(fork %u) ", ev->fii);
+	if (wants_pair(ev->type))
+		say(&l, "%s: ", text_pair(&ev->ulid).s);
+	else
+		say(&l, "with %s: ", text_addr(&ev->ulid.peer).s);
+	say_what(&l, ev);
 }
 
 /* --- JSON ----------------------------------------------------------------- */
