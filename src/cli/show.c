@@ -66,7 +66,8 @@ void show_host(const struct output *o, struct json_object *status)
 	    text_duration(js_number(status, "uptime_s")).s);
 	line(o, "data path", js_text(status, "datapath"));
 	line(o, "initiates", js_bool(status, "initiate") ? "yes" : "no, only answers");
-	line(o, "configuration", js_text(status, "config_file"));
+	line(o, "configuration",
+	     *js_text(status, "config_file") ? js_text(status, "config_file") : "defaults, no file");
 	put_label(o, "send timeout");
 	put(o, INK_NONE, "%.0f s\n", js_number(status, "send_timeout_s"));
 	put_locators(o, js_get(status, "locators"));
@@ -147,8 +148,7 @@ static void put_locator_table(const struct output *o, const char *label, struct 
 
 	if (!js_length(list))
 		return;
-	put_label(o, label);
-	put(o, INK_NONE, "\n");
+	put(o, INK_BOLD, "  %s:\n", label);
 	t = table_new(5);
 	for (size_t i = 0; i < js_length(list); i++)
 		locator_cells(t, json_object_array_get_idx(list, i), local);
