@@ -72,6 +72,17 @@ static bool last_message(const struct sim *s, unsigned type, struct wire_msg *m)
 	return l->len && wire_decode(l->buf, l->len, m, &offset) == WIRE_OK;
 }
 
+/* The peer's locators in order, or any selection: twice the same, ours among them */
+static void put_list(struct sim *s, struct wire_builder *b, const uint8_t *method, struct input *in)
+{
+	struct shim6_addr l[SIM_LOCATORS];
+	unsigned how = byte(in), n = 1 + how % 4;
+
+	for (unsigned i = 0; i < n; i++)
+		l[i] = how & 128 ? s->host[byte(in) % 8 ? 1 : 0].addr[byte(in) & 1] : s->host[1].addr[i & 1];
+	wire_opt_locator_list(b, byte(in) & 3, l, method, n);
+}
+
 static void put_options(struct sim *s, struct wire_builder *b, struct input *in)
 {
 	unsigned which = byte(in);
@@ -85,7 +96,7 @@ static void put_options(struct sim *s, struct wire_builder *b, struct input *in)
 	if (which & 4) {
 		if (which & 128)
 			method[byte(in) % 8] = (uint8_t)byte(in);
-		wire_opt_locator_list(b, byte(in) & 3, s->host[1].addr, method, 1 + byte(in) % 2);
+		put_list(s, b, method, in);
 	}
 	if (which & 8)
 		wire_opt_pds(b, s->host[1].set.pds[0], s->host[1].set.pds_len);
@@ -234,13 +245,37 @@ static void quoting(struct sim *s, struct input *in, bool icmp)
 		sim_inject(&s->host[0], &s->host[1].addr[0], &s->host[0].addr[0], buf, len);
 }
 
+/* A context as it was saved, with some octets changed, after the engine forgot it */
+static void restore(struct sim *s, struct input *in)
+{
+	const struct context *c = s->host[0].engine->contexts.oldest;
+	uint8_t saved[ENGINE_SAVED_MAX];
+	int len = c ? engine_save(s->host[0].engine, c->id, saved, sizeof(saved)) : 0;
+
+	if (len <= 0)
+		return;
+	for (unsigned n = byte(in) % 4; n; n--)
+		saved[word(in) % (unsigned)len] ^= (uint8_t)byte(in);
+	if (byte(in) & 1)
+		engine_drop(s->host[0].engine, s->now, c->id);
+	else
+		sim_amnesia(&s->host[0]);
+	engine_restore(s->host[0].engine, s->now, saved, byte(in) & 1 ? (size_t)len : word(in) % (unsigned)len);
+}
+
+static void reconfigure(struct sim *s, struct input *in)
+{
+	s->config.reap.send_timeout = (10 + byte(in) % 20) * SIM_SECOND;
+	engine_reconfigure(s->host[0].engine, s->now, &s->config);
+}
+
 static void step(struct sim *s, struct input *in)
 {
 	struct sim_host *a = &s->host[0];
 	struct shim6_pair ulid = sim_ulids(s, 0, 0, 1, 0);
 	unsigned i;
 
-	switch (byte(in) % 14) {
+	switch (byte(in) % 18) {
 	case 0:
 		sim_run(s, (uint64_t)(byte(in) + 1) * 10 * SIM_MS);
 		break;
@@ -282,6 +317,15 @@ static void step(struct sim *s, struct input *in)
 	case 11:
 		engine_hint(a->engine, s->now, byte(in) & 3);
 		engine_explore(a->engine, s->now, byte(in) & 3, NULL);
+		break;
+	case 12:
+		restore(s, in);
+		break;
+	case 13:
+		a->refuse_flags = byte(in) & 7;
+		break;
+	case 14:
+		reconfigure(s, in);
 		break;
 	default:
 		control(s, in, false);

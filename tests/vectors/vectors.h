@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The vectors of the JSON files beside this one, as to_c.py turns them into C when the tests are built. */
+/*
+ * The vectors of the JSON files beside this one, as to_c.py turns them into C
+ * when the tests are built, or of another file of their shape, read by read.c.
+ */
 #ifndef TESTS_VECTORS_H
 #define TESTS_VECTORS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -25,6 +29,16 @@ struct vector {
 };
 
 extern const struct vector hba_vectors, reap_vectors;
+
+/*
+ * The built-in ones, unless the program's argument or else SHIM6_VECTORS names a
+ * file, or a directory that has one of this name. Ends the program when that is
+ * unreadable.
+ */
+const struct vector *vectors_choose(int argc, char **argv, const struct vector *built_in, const char *name);
+
+/* An IPv6 address as people write it. */
+bool vector_address(const char *text, uint8_t out[16]);
 
 /* NULL when there is no such member. */
 static inline const struct vector *vector_get(const struct vector *object, const char *key)

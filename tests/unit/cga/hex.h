@@ -8,7 +8,7 @@
 #include <string.h>
 
 struct hex {
-	uint8_t b[1400];
+	uint8_t b[2200];
 	size_t len;
 };
 
