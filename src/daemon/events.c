@@ -181,13 +181,16 @@ struct json_object *json_pair(const struct shim6_pair *p)
 	return o;
 }
 
-static void add_time(struct json_object *o, uint64_t monotonic)
+/* Both clocks now, when the change is in force; the engine's time is that of the packet which led to it. */
+static void add_time(struct json_object *o)
 {
-	struct timespec ts;
+	struct timespec wall, monotonic;
 
-	clock_gettime(CLOCK_REALTIME, &ts);
-	json_object_object_add(o, "time", json_object_new_string(text_time(&ts).s));
-	json_object_object_add(o, "monotonic_s", json_object_new_double((double)monotonic / 1e9));
+	clock_gettime(CLOCK_REALTIME, &wall);
+	clock_gettime(CLOCK_MONOTONIC, &monotonic);
+	json_object_object_add(o, "time", json_object_new_string(text_time(&wall).s));
+	json_object_object_add(o, "monotonic_s",
+			       json_object_new_double((double)monotonic.tv_sec + (double)monotonic.tv_nsec / 1e9));
 }
 
 static void add_episode(struct json_object *o, const struct engine_event *ev)
@@ -215,7 +218,7 @@ struct json_object *events_add(struct events *e, const struct engine_event *ev)
 	log_line(ev->type == ENGINE_EV_NEW ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s", text);
 	if (!o)
 		return NULL;
-	add_time(o, ev->now);
+	add_time(o);
 	json_object_object_add(o, "seq", json_object_new_uint64(++e->seq));
 	json_object_object_add(o, "type", json_object_new_string(engine_event_name(ev->type)));
 	json_object_object_add(o, "reason", json_object_new_string(engine_reason_text(ev->reason)));
