@@ -191,6 +191,8 @@ static void exchange(int in, const char *input, int from, struct strbuf *out)
 	size_t left = input ? strlen(input) : 0;
 	char chunk[4096];
 
+	if (in >= 0)
+		fcntl(in, F_SETFL, O_NONBLOCK); /* else one large write would wait for a reader who waits for us */
 	while (in >= 0 || from >= 0) {
 		struct pollfd p[2] = { { .fd = in, .events = POLLOUT }, { .fd = from, .events = POLLIN } };
 		ssize_t n;
@@ -199,15 +201,18 @@ static void exchange(int in, const char *input, int from, struct strbuf *out)
 			break;
 		if (p[0].revents) {
 			n = left ? write(in, input, left) : 0;
-			if (n <= 0 || (left -= (size_t)n) == 0) {
+			if (n < 0 && (errno == EAGAIN || errno == EINTR))
+				n = 0;
+			else if (n <= 0 || (left -= (size_t)n) == 0) {
 				close(in);
 				in = -1;
-			} else {
-				input += n;
 			}
+			input += n > 0 ? n : 0;
 		}
 		if (p[1].revents) {
 			n = read(from, chunk, sizeof(chunk));
+			if (n < 0 && errno == EINTR)
+				continue;
 			if (n <= 0) {
 				close(from);
 				from = -1;
@@ -224,6 +229,7 @@ int proc_run(const char *netns, const char *const *argv, const char *input, stru
 	int to[2] = { -1, -1 }, from[2] = { -1, -1 }, status;
 	void (*old)(int) = signal(SIGPIPE, SIG_IGN);
 	struct proc p;
+	pid_t gone;
 
 	if ((input && pipe2(to, O_CLOEXEC)) || (out && pipe2(from, O_CLOEXEC))) {
 		lab_error("cannot make a pipe: %s", strerror(errno));
@@ -246,7 +252,10 @@ int proc_run(const char *netns, const char *const *argv, const char *input, stru
 		goto out;
 	}
 	exchange(to[1], input, from[0], out);
-	if (waitpid(p.pid, &status, 0) != p.pid)
+	do {
+		gone = waitpid(p.pid, &status, 0);
+	} while (gone < 0 && errno == EINTR);
+	if (gone != p.pid)
 		status = -1;
 	else
 		status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
