@@ -11,6 +11,7 @@ import time
 import control
 import pytest
 from netns import wait_until
+from peer import Daemon
 
 NOBODY = 65534
 CODES = {
@@ -19,16 +20,28 @@ CODES = {
 }
 
 
+@pytest.fixture(scope="module")
+def daemon():
+    d = Daemon()
+    yield d
+    d.close()
+
+
 @pytest.fixture
-def host(lab):
-    """A daemon; at the end it must be alive, quick all the time, and hold no more files than before."""
-    host = lab.A
-    fds = len(os.listdir(f"/proc/{host.pid}/fd"))
-    yield host
-    stats = host.stats()["daemon"]
+def host(daemon):
+    """A daemon; after each test it must be alive, quick all the time, and hold no more files than before."""
+    fds = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    yield daemon
+    stats = daemon.stats()["daemon"]
     print(f"longest turn {stats['turn_longest_us']} us")
     assert stats["turns_slow"] == 0
-    wait_until(lambda: len(os.listdir(f"/proc/{host.pid}/fd")) <= fds, 5, "connections are closed")
+    wait_until(lambda: len(os.listdir(f"/proc/{daemon.pid}/fd")) <= fds, 20, "connections are closed")
+
+
+def grown(host, counter):
+    """A function that says by how much a counter of the daemon's has grown since."""
+    before = host.stats()["daemon"][counter]
+    return lambda: host.stats()["daemon"][counter] - before
 
 
 def memory(host):
@@ -51,6 +64,7 @@ def test_garbage(host):
         b'{"v":4294967297,"op":"status"}', b"\0", b"\xff\xfe{}", b'{"v":1,"op":"\xff\xff"}', bytes(range(128, 256)),
         b"[" * 100000, deep, b"GET / HTTP/1.0\r", b'{"v":1,"op":"status"' + b" " * 60000,
     ]
+    bad = grown(host, "control_bad")
     with control.Client(host.socket) as c:
         for line in lines:
             c.send(line + b"\n")
@@ -61,7 +75,7 @@ def test_garbage(host):
                 c.call(op)
             assert e.value.code == "unknown-op"
         assert c.call("status")["pid"] == host.pid
-    assert host.stats()["daemon"]["control_bad"] == len(lines)
+    assert bad() == len(lines)
 
 
 def test_wrong_arguments(host):
@@ -181,7 +195,7 @@ def test_pipelining(host):
                 waits.append(time.monotonic() - began)
             assert c.line() == {"v": 1, "ok": True, "result": []}
             got += 1
-    assert max(waits) < 1, waits
+    assert sorted(waits)[len(waits) // 2] < 0.2, waits
 
 
 UNPRIVILEGED = """
@@ -196,10 +210,10 @@ exec(sys.stdin.read())
 """
 
 
-def as_nobody(host, script, *groups):
+def as_nobody(host, script, name, *groups):
     """Run Python as an unprivileged user: connect() gives a connection to the daemon."""
     done = subprocess.run(
-        [sys.executable, "-c", UNPRIVILEGED, host.run_dir, "", *map(str, groups)], input=script, text=True,
+        [sys.executable, "-c", UNPRIVILEGED, host.run_dir, name, *map(str, groups)], input=script, text=True,
         capture_output=True, timeout=60,
     )
     assert done.returncode == 0, done.stderr
@@ -215,26 +229,31 @@ def ask(op, **args):
 for op in "status", "contexts", "locators", "stats", "negative", "addr.list", "events":
     print(op, ask(op))
 for op, args in (("reload", {}), ("establish", {"local": "::1", "peer": "::1"}), ("explore", {"id": 1}),
-                 ("drop", {"id": 1}), ("addr.generate", {"prefixes": []}), ("addr.delete", {"file": "hba0"})):
+                 ("drop", {"id": 1}), ("addr.generate", {"prefixes": []}), ("addr.delete", {"file": sys.argv[2]})):
     print(op, ask(op, **args))
 """
 
 
 def test_rights(host):
     """Everybody may look; only root and the configured group may change."""
-    replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE).splitlines())
+    denied, good = grown(host, "control_denied"), host.config.read_text()
+    replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE, "hba0").splitlines())
     looks = {"status", "contexts", "locators", "stats", "negative", "addr.list", "events"}
     assert {op for op, verdict in replies.items() if verdict == "ok"} == looks
     assert {v for op, v in replies.items() if op not in looks} == {"not-permitted"} and len(replies) == 13
-    assert host.stats()["daemon"]["control_denied"] == 6 and (host.state_dir / "hba/hba0.set").exists()
+    assert denied() == 6 and (host.state_dir / "hba/hba0.set").exists()
 
-    host.config.write_text(host.config.read_text() + "[daemon]\ncontrol_group = mail\n")
+    host.config.write_text(good + "[daemon]\ncontrol_group = mail\n")
     host.ask("reload")
     mail = int(next(l for l in open("/etc/group") if l.startswith("mail:")).split(":")[2])
-    replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE).splitlines())
+    replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE, "hba0").splitlines())
     assert replies["reload"] == "not-permitted"
-    replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE, mail).splitlines())
+    made = host.ask("addr.generate", prefixes=["2001:db8:1:1::/64"])["file"]
+    replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE, made, mail).splitlines())
     assert replies["reload"] == "ok" and replies["drop"] == "no-context" and "not-permitted" not in replies.values()
+    assert replies["addr.delete"] == "ok"
+    host.config.write_text(good)
+    host.ask("reload")
 
 
 CROWD = """
@@ -254,7 +273,7 @@ while time.time() < end and not os.path.exists(f"/proc/self/fd/{folder}/shim6.so
 
 def test_thousands_of_connections(host):
     """Strangers open thousands of connections and hold what they get: the administrator still gets in."""
-    before = memory(host)
+    before, over = memory(host), grown(host, "control_refused")
     crowd = [
         subprocess.Popen([sys.executable, "-c", UNPRIVILEGED, host.run_dir, ""], stdin=subprocess.PIPE,
                          stdout=subprocess.PIPE, text=True)
@@ -268,9 +287,7 @@ def test_thousands_of_connections(host):
             assert p.stdout.readline() == "there\n"
         for _ in range(20):
             assert host.ask("status")["pid"] == host.pid
-        with control.Client(host.socket) as c:
-            stats = c.call("stats")["daemon"]
-        assert stats["control_refused"] > 1000
+        assert over() > 1000
         assert len(os.listdir(f"/proc/{host.pid}/fd")) < 64 + 100
         assert memory(host) - before < 32
     finally:
@@ -286,7 +303,13 @@ def test_limit_told(host):
     with control.Client(host.socket) as c:
         assert refused(c.line(), "limit") and c.line() is None
     held.pop().close()
-    wait_until(host.answers, 5, "a place is free")
+
+
+    def free():
+        with control.Client(host.socket) as c:
+            return "result" in (c.send(b'{"v":1,"op":"status"}\n') or c.line())
+
+    wait_until(free, 5, "a place is free")
     for c in held:
         c.close()
 
@@ -295,17 +318,17 @@ def test_event_overflow(host):
     """Events that a client did not read are counted, and their number is told once it reads."""
     with control.Client(host.socket) as slow:
         slow.call("events")
-        before = memory(host)
+        before, misses = memory(host), grown(host, "control_events_missed")
         rounds = 0
         with control.Client(host.socket) as c:
-            while c.call("stats")["daemon"]["control_events_missed"] < 100:
+            while misses() < 100:
                 for _ in range(50):
                     made = c.call("establish", local=host.addresses[0], peer="2001:db8:dead::1")
                     c.call("drop", id=made["id"])
                 rounds += 50
                 assert rounds < 20000
             assert memory(host) - before < 16
-            missed = c.call("stats")["daemon"]["control_events_missed"]
+            missed = misses()
         last, overflow = 0, 0
         while not overflow:
             line = slow.line()
@@ -325,7 +348,11 @@ def test_events_since(host):
     host.ask("drop", id=made["id"])
     with control.Client(host.socket) as c:
         c.call("events", since=0)
-        first, second = c.line()["event"], c.line()["event"]
+        seen = [c.line()["event"]]
+        while (seen[-1]["id"], seen[-1]["type"]) != (made["id"], "gone"):
+            seen.append(c.line()["event"])
+        assert len(seen) <= 256
+        first, second = seen[-2:]
         assert [first["type"], second["type"]] == ["new", "gone"] and second["seq"] == first["seq"] + 1
         assert first["ulid"] == {"local": host.addresses[0], "peer": "2001:db8:dead::1"}
         assert first["id"] == second["id"] == made["id"]

@@ -19,7 +19,7 @@ def sessions(lab, flows):
     all_flows = [flows.between(lab, what, down=down) for what in ("tcp", "udp") for down in (False, True)]
     lab.established()
     for f in all_flows:
-        f.arrives(5, "traffic flows")
+        f.arrives(20, "traffic flows")
     return all_flows
 
 
@@ -27,7 +27,7 @@ def limit(lab):
     return lab.send_timeout * 1.04 + DETECTION
 
 
-def switched(host, since_switches=0, timeout=20):
+def switched(host, since_switches=0, timeout=30):
     def done():
         c = host.context()
         return c and c["counters"]["switches"] > since_switches and c["reap"] == "Operational" and c
@@ -37,7 +37,7 @@ def switched(host, since_switches=0, timeout=20):
 
 def survives(lab, all_flows, broke, bound):
     """All sessions go on, unharmed, after at most so many seconds of silence."""
-    wait_until(lambda: all(f.arrivals[-1] > broke + bound for f in all_flows), bound + 5, "the sessions go on")
+    wait_until(lambda: all(f.arrivals[-1] > broke + bound for f in all_flows), bound + 20, "the sessions go on")
     silence = {f.name: round(f.silence(broke), 3) for f in all_flows}
     print(f"silence (s): {silence}, bound {bound:.2f}")
     for f in all_flows:
@@ -68,8 +68,8 @@ def test_establishment(lab, flows):
             there.sendto(b"x" * 100, here.getsockname())
         ca, cb = lab.established()
         f = flows.between(lab, "tcp")
-        f.arrives(5, "TCP flows")
-        wait_until(lambda: len(f.arrivals) > 100, 10, "a hundred messages")
+        f.arrives(20, "TCP flows")
+        wait_until(lambda: len(f.arrivals) > 100, 30, "a hundred messages")
         packets = wire.packets()
         # Both ends count the same packets, so both may ask at once; crossed exchanges are T070.
         i1 = [p for p in packets if p.control == I1]
@@ -107,17 +107,17 @@ def test_black_hole_and_return(lab, flows):
     udp = [f for f in all_flows if not f._tcp]
     for f in udp:
         back = f.arrives(1, "UDP flows", since=max(f.arrivals[0], broke + lab.send_timeout))
-        wait_until(lambda: f.arrivals[-1] > back + 1, 5, "UDP goes on")
+        wait_until(lambda: f.arrivals[-1] > back + 1, 20, "UDP goes on")
         assert f.lost(back + 0.1, time.monotonic() - 0.5) == []
     lab.heal("blackhole")
     with Capture(lab.ns("A1"), "cust") as first, Capture(lab.ns("A2"), "cust") as second:
-        wait_until(lambda: any(p.tagged for p in second.packets()), 5, "payload with a header at provider 2")
+        wait_until(lambda: any(p.tagged for p in second.packets()), 20, "payload with a header at provider 2")
         broke = lab.fail("blackhole", provider=2)
         survives(lab, all_flows, broke, limit(lab))
         a = switched(lab.A, since_switches=a["counters"]["switches"])
         assert not a["rewritten"] and a["current"] == a["ulid"]
         back = time.monotonic()
-        wait_until(lambda: len(first.packets(back)) > 50, 5, "packets at provider 1 again")
+        wait_until(lambda: len(first.packets(back)) > 50, 20, "packets at provider 1 again")
         assert not any(p.tagged for p in first.packets(back))
     watch.terminate()
     events = [json.loads(line) for line in watch.communicate()[0].splitlines()]
@@ -128,7 +128,9 @@ def test_black_hole_and_return(lab, flows):
         assert {"time", "monotonic_s", "seq", "type", "reason", "text", "id", "ulid"} <= e.keys()
         assert e["text"] and "()" not in e["text"]
     change = next(e for e in events if e["type"] == "switched")
-    assert change["silence_ms"] >= lab.send_timeout * 1000 and change["probes"] >= 1 and change["took_ms"] > 0
+    if "Send Timeout" in change["reason"]:  # else the peer was the first to notice
+        assert change["silence_ms"] >= lab.send_timeout * 1000
+    assert change["probes"] >= 1 and change["took_ms"] > 0
     assert change["from"] == a["ulid"] and change["to"]["local"] == lab.A.addresses[1]
 
 
@@ -165,7 +167,7 @@ def test_link_down(lab, flows, host):
     def usable():
         return all(l["up"] for l in here.ask("locators")["locators"]) and len(here.ask("locators")["locators"]) == 2
 
-    wait_until(usable, 10, "both locators are up again")
+    wait_until(usable, 30, "both locators are up again")
     broke = lab.fail("link", host=host, provider=2)
     survives(lab, all_flows, broke, LINK)
     c = switched(here, since_switches=c["counters"]["switches"])

@@ -24,7 +24,7 @@ def on_alternatives(lab, flows):
 
 def unharmed(all_flows, since, bound=1.0):
     for f in all_flows:
-        f.arrives(5, "the session goes on")
+        f.arrives(20, "the session goes on")
         assert f.silence(since) <= bound, f.name
         f.intact()
 
@@ -44,22 +44,22 @@ def test_crash_and_takeover(lab, flows):
         crashed = time.monotonic()
         lab.A.kill(signal.SIGKILL)
         for f in all_flows:
-            f.arrives(3, "the session goes on without daemon", since=crashed + 2)
+            f.arrives(20, "the session goes on without daemon", since=crashed + 2)
         unharmed(all_flows, crashed)
         lab.A.start()
-        after = wait_until(lab.A.context, 5, "the context is there again")
+        after = wait_until(lab.A.context, 20, "the context is there again")
         for key in ("ulid", "tag", "current", "state", "rewritten", "slot"):
             assert after[key] == before[key], key
         assert lab.A.stats()["daemon"]["state_restored"] == 1
         started = time.monotonic()
         for f in all_flows:
-            f.arrives(5, "the session goes on with the new daemon", since=started + 1)
+            f.arrives(20, "the session goes on with the new daemon", since=started + 1)
         unharmed(all_flows, crashed)
         nothing_said(wire.packets())
         assert any(p.tagged and p.src == lab.A.addresses[1] for p in wire.packets(started))
     assert lab.B.context()["tag"] == {"local": before["tag"]["peer"], "peer": before["tag"]["local"]}
     lab.heal("link")
-    wait_until(lambda: all(l["up"] for l in lab.A.ask("locators")["locators"]), 10, "both locators are up")
+    wait_until(lambda: all(l["up"] for l in lab.A.ask("locators")["locators"]), 30, "both locators are up")
     broke = lab.fail("link", provider=2)
     switched(lab.A, after["counters"]["switches"])
     unharmed(all_flows, broke)
@@ -73,12 +73,12 @@ def test_handover(lab, flows):
         lab.B.kill(signal.SIGUSR1)
         assert lab.B.pins.exists() and lab.B.addresses[0] in run("ip", "-6", "addr", ns=lab.B.ns).stdout
         for f in all_flows:
-            f.arrives(3, "the session goes on without daemon", since=asked + 1)
+            f.arrives(20, "the session goes on without daemon", since=asked + 1)
         lab.B.start()
-        after = wait_until(lab.B.context, 5, "the context is there again")
+        after = wait_until(lab.B.context, 20, "the context is there again")
         assert (after["tag"], after["current"]) == (before["tag"], before["current"])
         for f in all_flows:
-            f.arrives(3, "the session goes on with the successor")
+            f.arrives(20, "the session goes on with the successor")
         unharmed(all_flows, asked)
         nothing_said(wire.packets())
 
@@ -146,8 +146,8 @@ def test_end_leaves_nothing(make_lab, tmp_path):
     make_set(tmp_path / "state", "a")
     with contextlib.ExitStack() as clean:
         start_alone(lab, host, tmp_path, clean)
-        wait_until(lambda: sum(l["hba"] for l in host.ask("locators")["locators"]) == 2, 10, "the set is configured")
-        wait_until(lambda: "shim0" in run("ip", "link", ns=host.ns).stdout, 5, "the data path's device")
+        wait_until(lambda: sum(l["hba"] for l in host.ask("locators")["locators"]) == 2, 30, "the set is configured")
+        wait_until(lambda: "shim0" in run("ip", "link", ns=host.ns).stdout, 20, "the data path's device")
         objects = bpf_objects(host.pid)
         assert any(k == "prog" for k, _ in objects) and any(k == "map" for k, _ in objects)
         assert list((host.pins / "p").iterdir()) and world(host) != before
@@ -155,7 +155,7 @@ def test_end_leaves_nothing(make_lab, tmp_path):
         assert host.child.returncode == 0
         assert world(host) == before
         assert left(host) == []
-        wait_until(lambda: not objects & (bpf_there("prog") | bpf_there("map")), 5, "programs and maps are gone")
+        wait_until(lambda: not objects & (bpf_there("prog") | bpf_there("map")), 20, "programs and maps are gone")
         assert [p.name for p in host.state_dir.iterdir()] == ["hba"]
 
 
@@ -167,7 +167,7 @@ def test_remove_after_crash(make_lab, tmp_path):
     make_set(tmp_path / "state", "a")
     with contextlib.ExitStack() as clean:
         start_alone(lab, host, tmp_path, clean)
-        wait_until(lambda: sum(l["hba"] for l in host.ask("locators")["locators"]) == 2, 10, "the set is configured")
+        wait_until(lambda: sum(l["hba"] for l in host.ask("locators")["locators"]) == 2, 30, "the set is configured")
         refused = run(*host.argv, "--remove", ns=host.ns, check=False)
         assert refused.returncode == 1 and "runs already" in refused.stderr and host.answers()
         host.kill(signal.SIGKILL)
@@ -181,7 +181,7 @@ def test_second_instance_refused(lab, flows):
     """Two daemons on one runtime directory: the second says so, and the first is not disturbed."""
     all_flows = on_alternatives(lab, flows)
     started = time.monotonic()
-    second = run(*lab.A.argv, ns=lab.A.ns, check=False, timeout=10)
+    second = run(*lab.A.argv, ns=lab.A.ns, check=False, timeout=60)
     assert second.returncode == 1
     assert f"process {lab.A.pid}" in second.stderr and "--runtime-dir" in second.stderr
     assert lab.A.answers() and lab.A.context()["rewritten"]
@@ -201,18 +201,18 @@ def test_no_hba_set(make_lab, flows, tmp_path):
         assert [l["hba"] for l in a.ask("locators")["locators"]] == [False, False]
         assert "no HBA set" in a.log.read_text()
         f = flows.between(lab, "tcp")
-        f.arrives(5, "TCP flows")
-        wait_until(lambda: a.stats()["engine"]["ignored_trigger"], 5, "no context is asked for")
+        f.arrives(20, "TCP flows")
+        wait_until(lambda: a.stats()["engine"]["ignored_trigger"], 20, "no context is asked for")
         assert a.ask("contexts") == [] and a.ask("negative") == []
 
         make_set(tmp_path / "B/state", "b")
         start_alone(lab, b, tmp_path / "B", clean)
-        wait_until(lambda: sum(l["hba"] for l in b.ask("locators")["locators"]) == 2, 10, "the set is configured")
+        wait_until(lambda: sum(l["hba"] for l in b.ask("locators")["locators"]) == 2, 30, "the set is configured")
         b.addresses = [l["addr"] for l in b.ask("locators")["locators"] if l["hba"]]
         g = flows.between(lab, "tcp", down=True)
         context, _ = lab.established()
         assert [e["addr"] for e in context["locators"]["local"]] == [a.addresses[0]]
-        g.arrives(5, "TCP flows")
+        g.arrives(20, "TCP flows")
         broke = lab.fail("link", host="B")
         unharmed([g], broke, bound=0.5)
         assert switched(a)["current"] == {"local": a.addresses[0], "peer": b.addresses[1]}
@@ -225,12 +225,12 @@ def test_peer_without_shim6(lab, flows):
     run("ip", "addr", "add", f"{lab.B.addresses[0]}/64", "dev", "eth1", "nodad", ns=lab.B.ns)
     with Capture(lab.ns("A1"), "cust") as wire:
         all_flows = [flows.between(lab, "tcp"), flows.between(lab, "udp")]
-        negative = wait_until(lambda: lab.A.ask("negative"), 10, "a negative entry")
+        negative = wait_until(lambda: lab.A.ask("negative"), 30, "a negative entry")
         assert [(n["peer"], n["state"]) for n in negative] == [(lab.B.addresses[0], "NO-SUPPORT")]
         assert 590 < negative[0]["left_s"] <= 600
         asked = time.monotonic()
         for f in all_flows:
-            f.arrives(5, "traffic goes on", since=asked + 2)
+            f.arrives(20, "traffic goes on", since=asked + 2)
         unharmed(all_flows, asked, bound=0.5)
         assert len([p for p in wire.packets() if p.control == 1]) == 1
         assert [p.next for p in wire.packets() if p.no_such_header] == [ICMPV6]
@@ -281,12 +281,12 @@ def test_reload(lab, flows):
     assert refused.returncode == 1 and f"{a.config}:{line}: dad: expected yes or no, not 'perhaps'" in refused.stderr
     assert a.ask("status")["send_timeout_s"] == 20
     a.kill(signal.SIGHUP)
-    wait_until(lambda: a.log.read_text().count("dad: expected yes or no") == 2, 5, "the log tells it, too")
+    wait_until(lambda: a.log.read_text().count("dad: expected yes or no") == 2, 20, "the log tells it, too")
     assert a.ask("status")["send_timeout_s"] == 20
 
     a.config.write_text(good)
     a.kill(signal.SIGHUP)
-    wait_until(lambda: a.ask("status")["send_timeout_s"] == 10, 5, "the good file is in force")
+    wait_until(lambda: a.ask("status")["send_timeout_s"] == 10, 20, "the good file is in force")
     a.config.unlink()
     refused = a.shim6("reload", check=False)
     assert refused.returncode == 1 and "No such file" in refused.stderr

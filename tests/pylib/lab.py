@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import control
-from netns import inside, run, wait_until
+from netns import STARTS, inside, run, wait_until
 
 BUILD = pathlib.Path(os.environ.get("SHIM6_BUILD") or pathlib.Path(__file__).parents[2] / "out/build").resolve()
 SHIM6 = BUILD / "src/cli/shim6"
@@ -57,7 +57,7 @@ class Host:
         except FileNotFoundError:
             return False
 
-    def kill(self, sig, timeout=5):
+    def kill(self, sig, timeout=STARTS):
         os.kill(self.pid, sig)
         if sig not in (signal.SIGHUP,):
             wait_until(lambda: not self.alive(), timeout, f"shim6d of {self.letter} ends after signal {sig}")
@@ -68,7 +68,7 @@ class Host:
             self.child = subprocess.Popen(self.argv + list(more), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.pid = self.child.pid
         if wait:
-            wait_until(self.answers, 10, f"shim6d of {self.letter} answers")
+            wait_until(self.answers, STARTS, f"shim6d of {self.letter} answers")
 
     def answers(self):
         try:
@@ -106,7 +106,7 @@ class Lab:
         run(SHIM6, "lab", "heal", kind, "--name", self.name, *words)
         return time.monotonic()
 
-    def established(self, timeout=10):
+    def established(self, timeout=30):
         """Both hosts have the one context, ESTABLISHED, with the tags of each other."""
 
         def both():

@@ -13,6 +13,7 @@ CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
 ETH_P_IPV6 = 0x86DD
 SHIM6, ICMPV6, TCP, UDP = 140, 58, 6, 17
+STARTS = 60  # s that a daemon may take to start or to end: half a second, but on a busy machine
 
 libc = ctypes.CDLL(None, use_errno=True)
 

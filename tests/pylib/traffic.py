@@ -14,6 +14,34 @@ def _record(n):
     return struct.pack("!Q", n) + bytes([n & 0xFF]) * (RECORD - 8)
 
 
+class Stalls:
+    """How long a process that only wants to wake up had to wait for the processor: so long does a busy machine keep
+    from us what the network did."""
+
+    def __init__(self):
+        self._seen, self._thread = [], None
+
+    def watch(self):
+        if not self._thread:
+            self._thread = threading.Thread(target=self._beat, daemon=True)
+            self._thread.start()
+
+    def _beat(self):
+        last = time.monotonic()
+        while True:
+            time.sleep(0.01)
+            now = time.monotonic()
+            if now - last > 0.05:
+                self._seen.append((last, now))
+            last = now
+
+    def between(self, a, b):
+        return sum(max(0, min(b, end) - max(a, start)) for start, end in list(self._seen) if end > a and start < b)
+
+
+stalls = Stalls()
+
+
 class Flow:
     """Messages at a steady rate from one end to the other. what: "tcp" or "udp"; the client opens the connection,
     and sends (down=False) or receives (down=True)."""
@@ -43,6 +71,7 @@ class Flow:
         for s in (self._client, self._server):
             s.settimeout(None)
         self.source, self.sink = (self._server, self._client) if down else (self._client, self._server)
+        stalls.watch()
         self.started = time.monotonic()
         self._threads = [threading.Thread(target=t, daemon=True) for t in (self._send, self._receive)]
         for t in self._threads:
@@ -88,12 +117,12 @@ class Flow:
     # --- questions
 
     def silence(self, since, until=None):
-        """The longest time between arrivals that touches [since, until or now]."""
+        """The longest time between arrivals that touches [since, until or now], less what the machine took away."""
         until = until or time.monotonic()
         inside_span = [t for t in list(self.arrivals) if since <= t <= until]
         before = [t for t in list(self.arrivals) if t < since]
         edges = ([before[-1]] if before else [since]) + inside_span + [until]
-        return max(b - a for a, b in zip(edges, edges[1:]))
+        return max(b - a - stalls.between(a, b) for a, b in zip(edges, edges[1:]))
 
     def arrives(self, timeout, what, since=None):
         since = since or time.monotonic()

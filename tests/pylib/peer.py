@@ -13,8 +13,9 @@ import time
 import control
 import shim6wire as w
 from lab import SHIM6D
-from netns import inside, run, wait_until
+from netns import STARTS, inside, run, wait_until
 
+ANSWERS = 10  # s in which something comes that comes at once on an idle machine
 # Names of counters that tell a drop.
 DROPS = (".drop", ".limit", ".rx_truncated", ".rx_bad_length", ".rx_nested", ".rx_not_accepting", ".rx_failed",
          ".rx_torn", ".icmp_unmatched", ".icmp_truncated", ".ctl_truncated")
@@ -47,7 +48,8 @@ class Daemon:
         (self.dir / "conf").write_text(CONFIG.format(replies=replies, per_64=per_64))
         run(SHIM6D, "--state-dir", self.dir / "state", "addr", "generate", "--prefix", "2001:db8:1:1::/64",
             "--prefix", "2001:db8:1:2::/64")
-        self.socket = self.dir / "run/shim6.sock"
+        self.run_dir, self.state_dir, self.config = self.dir / "run", self.dir / "state", self.dir / "conf"
+        self.socket = self.run_dir / "shim6.sock"
         self.log = self.dir / "log"
         with inside(self.ns), open(self.log, "w") as log:
             self.process = subprocess.Popen(
@@ -55,7 +57,8 @@ class Daemon:
                  self.dir / "state", "--pin-dir", self.dir / "bpf/p", "--debug"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
-        self.addresses = wait_until(self._ready, 10, "the daemon has two locators")
+        self.pid = self.process.pid
+        self.addresses = wait_until(self._ready, STARTS, "the daemon has two locators")
         self.links = {1: Link(self, 1), 2: Link(self, 2)}
 
     def _network(self):
@@ -89,6 +92,9 @@ class Daemon:
     def ask(self, op, **args):
         return control.call(self.socket, op, **args)
 
+    def stats(self):
+        return self.ask("stats")
+
     def counters(self):
         """All counters in one."""
         return {f"{room}.{k}": v for room, names in self.ask("stats").items() for k, v in names.items()}
@@ -101,14 +107,14 @@ class Daemon:
 
     def memory(self):
         """Resident set, MiB."""
-        statm = pathlib.Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        statm = pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()
         return int(statm[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def close(self):
         for link in self.links.values():
             link.close()
         self.process.terminate()
-        code = self.process.wait(10)
+        code = self.process.wait(STARTS)
         print(self.log.read_text()[-4000:])
         run("umount", self.dir / "bpf")
         shutil.rmtree(self.dir)
@@ -193,7 +199,7 @@ class Peer:
         found = [w.Message(b, s, d) for s, d, n, b in self.packets(since) if n == w.SHIM6 and not b[2] & 0x80]
         return [m for m in found if kind is None or m.kind == kind]
 
-    def expect(self, kind, since, timeout=3, where=lambda m: True):
+    def expect(self, kind, since, timeout=ANSWERS, where=lambda m: True):
         """The first message of this kind since then."""
         return wait_until(
             lambda: next((m for m in self.messages(since, kind) if where(m)), None), timeout, f"a message {kind}", 0.005
