@@ -3,8 +3,8 @@
  * Request-response over TCP or UDP: one octet there, one octet back, as often as
  * the path allows. Prints transactions per second and the median round trip.
  *
- *   rr serve tcp|udp PORT                       answers until killed
- *   rr run   tcp|udp ADDRESS PORT SECONDS       one JSON line: {"tps":N,"median_us":N}
+ *   rr serve tcp|udp PORT                              answers until killed
+ *   rr run   tcp|udp ADDRESS PORT SECONDS [SOURCE]     one JSON line: {"tps":N,"median_us":N}
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -99,12 +99,13 @@ static int run(int fd, unsigned seconds)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in6 a = { .sin6_family = AF_INET6 };
-	int serve = argc == 4 && !strcmp(argv[1], "serve"), client = argc == 6 && !strcmp(argv[1], "run");
+	struct sockaddr_in6 a = { .sin6_family = AF_INET6 }, from = a;
+	int serve = argc == 4 && !strcmp(argv[1], "serve");
+	int client = (argc == 6 || argc == 7) && !strcmp(argv[1], "run");
 	int udp, fd, one = 1;
 
 	if (!serve && !client) {
-		fprintf(stderr, "usage: rr serve tcp|udp PORT | rr run tcp|udp ADDRESS PORT SECONDS\n");
+		fprintf(stderr, "usage: rr serve tcp|udp PORT | rr run tcp|udp ADDRESS PORT SECONDS [SOURCE]\n");
 		return 2;
 	}
 	udp = !strcmp(argv[2], "udp");
@@ -118,6 +119,9 @@ int main(int argc, char **argv)
 			return fail("bind");
 		return udp ? serve_udp(fd) : serve_tcp(fd);
 	}
+	if (argc == 7 && (inet_pton(AF_INET6, argv[6], &from.sin6_addr) != 1 ||
+			  bind(fd, (struct sockaddr *)&from, sizeof(from)) < 0))
+		return fail(argv[6]);
 	if (inet_pton(AF_INET6, argv[3], &a.sin6_addr) != 1 || connect(fd, (struct sockaddr *)&a, sizeof(a)) < 0)
 		return fail(argv[3]);
 	if (udp) {
