@@ -68,6 +68,11 @@ static struct log_entry *log_add(struct node *n, enum log_kind kind)
 	struct log_entry *e;
 
 	assert_true(n->n_log < MAX_LOG);
+	if (n->n_log == n->log_room) {
+		n->log_room = n->log_room ? 2 * n->log_room : 32;
+		n->log = realloc(n->log, n->log_room * sizeof(*n->log));
+		assert_non_null(n->log);
+	}
 	e = &n->log[n->n_log++];
 	memset(e, 0, sizeof(*e));
 	e->at = n->now;
@@ -170,8 +175,6 @@ void node_init(struct node *n, int side, unsigned n_local, unsigned n_peer)
 	n->side = side;
 	n->now = START;
 	n->rng = UINT64_C(0x9e3779b97f4a7c15) + (unsigned)side;
-	n->log = calloc(MAX_LOG, sizeof(*n->log));
-	assert_non_null(n->log);
 	for (unsigned i = 0; i < n_local; i++)
 		n->local[i].addr = address(side, i);
 	for (unsigned i = 0; i < n_peer; i++)

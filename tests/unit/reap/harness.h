@@ -66,7 +66,7 @@ struct node {
 	bool refuse_all;
 	uint32_t random_fixed; /* not 0: what random32 gives */
 	struct log_entry *log;
-	unsigned n_log;
+	unsigned n_log, log_room;
 	/* what the machine last asked for */
 	uint64_t deadline;
 	unsigned notify;
