@@ -8,7 +8,6 @@
  */
 #include "cga/crypto.h"
 
-#define DER_SEQUENCE 0x30
 #define MPE_MAX (EXT_HEADER + MPE_FLAGS + CGA_MAX_GENERATE * PDS_PREFIX)
 /* Around a nonce of 49 octets at most: see 10.5 of the rows. */
 #define NONCE_SPKI_MAX (CGA_HBA_NONCE + 1 + 29)
@@ -22,10 +21,7 @@ static size_t put(uint8_t *out, size_t at, const void *octets, size_t len)
 /* A DER INTEGER is minimal: no leading zeros but one where the top bit would make it negative (AMB-H3). */
 static size_t nonce_spki(const uint8_t nonce[CGA_HBA_NONCE], uint8_t out[NONCE_SPKI_MAX])
 {
-	static const uint8_t algorithm[] = { /* rsaEncryption, NULL (HE-08) */
-					     0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
-					     0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00
-	};
+	static const uint8_t algorithm[] = { DER_SEQUENCE, CGA_RSA_ENCRYPTION };
 	static const uint8_t exponent[] = { 0x02, 0x03, 0x01, 0x00, 0x01 }; /* 65537 (AMB-H2) */
 	size_t skip = 0, n, at = 0;
 	uint8_t pad;
@@ -36,13 +32,15 @@ static size_t nonce_spki(const uint8_t nonce[CGA_HBA_NONCE], uint8_t out[NONCE_S
 	n = CGA_HBA_NONCE - skip + pad;
 
 	/* Every length is below 128, hence one octet. */
-	const uint8_t outer[] = { DER_SEQUENCE, (uint8_t)(sizeof(algorithm) + 5 + 2 + n + sizeof(exponent)) };
+	const uint8_t outer[] = { DER_SEQUENCE,
+				  (uint8_t)(sizeof(algorithm) + CGA_RSA_ENCRYPTION + 5 + 2 + n + sizeof(exponent)) };
 	const uint8_t bits[] = { 0x03, (uint8_t)(3 + 2 + n + sizeof(exponent)), 0x00 };
 	const uint8_t rsa[] = { DER_SEQUENCE, (uint8_t)(2 + n + sizeof(exponent)) };
 	const uint8_t modulus[] = { 0x02, (uint8_t)n };
 
 	at = put(out, at, outer, sizeof(outer));
 	at = put(out, at, algorithm, sizeof(algorithm));
+	at = put(out, at, cga_rsa_encryption, CGA_RSA_ENCRYPTION);
 	at = put(out, at, bits, sizeof(bits));
 	at = put(out, at, rsa, sizeof(rsa));
 	at = put(out, at, modulus, sizeof(modulus));

@@ -54,8 +54,21 @@ void cga_hash2(const uint8_t *pds, size_t len, uint8_t hash2[HASH2_LEN]);
 /* Steps 3 to 6 of RFC 5535 section 6 for a given tail; g's key and nonce are not looked at. */
 int cga_generate_tail(const struct cga_gen *g, const struct octets *tail, struct cga_set *out);
 
+#define DER_INTEGER 0x02
+#define DER_BIT_STRING 0x03
+#define DER_OCTET_STRING 0x04
+#define DER_SEQUENCE 0x30
+
 /* One DER element with a definite length in at most three octets. 0, or -1 when malformed. */
 int cga_der_element(const uint8_t *p, size_t len, uint8_t tag, struct octets *body, size_t *whole);
+/* The next element of in, which then starts behind it. 0 or -1. */
+int cga_der_take(struct octets *in, uint8_t tag, struct octets *body);
+/* The same for an INTEGER of zero or more; a leading zero octet is left out of value. */
+int cga_der_unsigned(struct octets *in, struct octets *value);
+
+/* AlgorithmIdentifier of an RSA key, without its head: rsaEncryption, NULL (HE-08) */
+#define CGA_RSA_ENCRYPTION 13
+extern const uint8_t cga_rsa_encryption[CGA_RSA_ENCRYPTION];
 
 /* The numbers of an RSA key, big-endian without leading zeros. */
 struct rsa_numbers {

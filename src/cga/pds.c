@@ -9,7 +9,6 @@
  */
 #include "cga/internal.h"
 
-#define DER_SEQUENCE 0x30
 #define DER_LONG_FORM 0x80
 #define DER_MAX_LENGTH_OCTETS 3 /* (HE-11) */
 

@@ -12,12 +12,7 @@
 #define RSA_MAX_BITS 4096
 #define EXPONENT_MAX_OCTETS 4 /* below 2^32 */
 
-#define DER_INTEGER 0x02
-#define DER_BIT_STRING 0x03
-#define DER_SEQUENCE 0x30
-
-/* The next element of in, which then starts behind it. */
-static int take(struct octets *in, uint8_t tag, struct octets *body)
+int cga_der_take(struct octets *in, uint8_t tag, struct octets *body)
 {
 	size_t whole;
 
@@ -28,9 +23,9 @@ static int take(struct octets *in, uint8_t tag, struct octets *body)
 	return 0;
 }
 
-static int take_unsigned(struct octets *in, struct octets *value)
+int cga_der_unsigned(struct octets *in, struct octets *value)
 {
-	if (take(in, DER_INTEGER, value) < 0 || value->len == 0 || value->p[0] >= 0x80)
+	if (cga_der_take(in, DER_INTEGER, value) < 0 || value->len == 0 || value->p[0] >= 0x80)
 		return -1;
 	if (value->len > 1 && value->p[0] == 0) {
 		value->p++;
@@ -41,24 +36,25 @@ static int take_unsigned(struct octets *in, struct octets *value)
 	return 0;
 }
 
+const uint8_t cga_rsa_encryption[CGA_RSA_ENCRYPTION] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
+							 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00 };
+
 static int read_rsa_spki(struct octets in, struct rsa_numbers *out)
 {
-	static const uint8_t rsa_encryption[] = { 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7,
-						  0x0d, 0x01, 0x01, 0x01, 0x05, 0x00 };
 	struct octets spki, algorithm, bits, rsa;
 
-	if (take(&in, DER_SEQUENCE, &spki) < 0 || in.len != 0)
+	if (cga_der_take(&in, DER_SEQUENCE, &spki) < 0 || in.len != 0)
 		return -1;
-	if (take(&spki, DER_SEQUENCE, &algorithm) < 0 || algorithm.len != sizeof(rsa_encryption) ||
-	    memcmp(algorithm.p, rsa_encryption, sizeof(rsa_encryption)) != 0)
+	if (cga_der_take(&spki, DER_SEQUENCE, &algorithm) < 0 || algorithm.len != sizeof(cga_rsa_encryption) ||
+	    memcmp(algorithm.p, cga_rsa_encryption, sizeof(cga_rsa_encryption)) != 0)
 		return -1;
-	if (take(&spki, DER_BIT_STRING, &bits) < 0 || spki.len != 0 || bits.len < 1 || bits.p[0] != 0)
+	if (cga_der_take(&spki, DER_BIT_STRING, &bits) < 0 || spki.len != 0 || bits.len < 1 || bits.p[0] != 0)
 		return -1;
 	bits.p++;
 	bits.len--;
-	if (take(&bits, DER_SEQUENCE, &rsa) < 0 || bits.len != 0)
+	if (cga_der_take(&bits, DER_SEQUENCE, &rsa) < 0 || bits.len != 0)
 		return -1;
-	if (take_unsigned(&rsa, &out->n) < 0 || take_unsigned(&rsa, &out->e) < 0 || rsa.len != 0)
+	if (cga_der_unsigned(&rsa, &out->n) < 0 || cga_der_unsigned(&rsa, &out->e) < 0 || rsa.len != 0)
 		return -1;
 	return 0;
 }
