@@ -351,7 +351,7 @@ void accept_initiator(struct engine *e, const struct rx *rx, const struct shim6_
 		negative_forget(e, ulid);
 		if (!enter_established(e, c, rx->now, &rx->pair, &rx->m, ENGINE_WHY_PEER))
 			return;
-	} else if (c->state == ENGINE_ESTABLISHED && !renew_established(e, c, rx)) {
+	} else if (c->state == ENGINE_ESTABLISHED ? !renew_established(e, c, rx) : !context_project(e, c, rx->now)) {
 		return;
 	}
 	emit_r2(e, c, &rx->pair, rx->m.init_nonce); /* (E-64, E-66) */
