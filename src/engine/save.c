@@ -6,7 +6,9 @@
  * told of our locators, the peer's locators, the peer's PDS. Ls(local) comes
  * from the HBA set again; where it differs from what was told, or the peer had
  * not acknowledged it, an Update Request follows the restart. An I2BIS-SENT
- * context is saved as ESTABLISHED: the next R1bis starts its recovery anew.
+ * context is saved as ESTABLISHED, and tests its pair when it comes back: the
+ * peer may have answered meanwhile, and it is the R1bis to a stale tag that
+ * starts the recovery anew.
  */
 #include "engine/internal.h"
 
@@ -14,7 +16,8 @@
 #define SAVE_VERSION 2
 #define SAVE_INITIATOR 1u
 #define SAVE_PEER_LISTED 2u
-#define SAVE_UPDATE 4u /* an Update Request is not acknowledged */
+#define SAVE_UPDATE 4u	   /* an Update Request is not acknowledged */
+#define SAVE_RECOVERING 8u /* was I2BIS-SENT */
 #define SAVE_ID_MAX (UINT64_MAX >> 1)
 
 struct writer {
@@ -122,7 +125,8 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 	put(&w, &c->current, sizeof(c->current));
 	put_uint(&w,
 		 (c->initiator ? SAVE_INITIATOR : 0) | (c->peer_listed ? SAVE_PEER_LISTED : 0) |
-			 (c->update || c->prefs_changed ? SAVE_UPDATE : 0),
+			 (c->update || c->prefs_changed ? SAVE_UPDATE : 0) |
+			 (c->state == ENGINE_I2BIS_SENT ? SAVE_RECOVERING : 0),
 		 1);
 	put_uint(&w, c->reap.keepalive_timeout / SECOND, 4);
 	put_uint(&w, c->created, 8);
@@ -306,5 +310,9 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 	count(e, C_contexts_restored);
 	if (peer_must_know(c, &s) && !update_begin(e, c, now, 0))
 		return ENGINE_E_LIMIT;
-	return liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN) ? ENGINE_OK : ENGINE_E_LIMIT;
+	if (!liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN))
+		return ENGINE_E_LIMIT;
+	if (s.flags & SAVE_RECOVERING && !liveness_explore(e, c, now, REAP_CAUSE_HINT, NULL))
+		return ENGINE_E_LIMIT;
+	return ENGINE_OK;
 }
