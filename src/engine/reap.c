@@ -299,11 +299,11 @@ static void probe_next(struct reap *r, uint64_t now)
 	struct reap_index i;
 	uint16_t refused = 0;
 
-	while (reap_episode_next(r->episode, &r->current, refused, &i)) {
+	while (reap_episode_next(r->episode, &r->current, r->state == IN, refused, &i)) {
 		struct shim6_pair pair = reap_episode_pair(r->episode, i);
 
 		if (send_probe(r, &pair, REAP_SENT_REPORTED, NULL)) {
-			reap_episode_tried(r->episode, now, i);
+			reap_episode_tried(r->episode, now, r->state == IN, i);
 			break;
 		}
 		refused = (uint16_t)(refused | 1u << i.local);

@@ -78,13 +78,14 @@ bool reap_episode_update(struct reap_episode *e, const struct reap_locators *l)
 {
 	struct reap_locator local[REAP_MAX_LOCATORS], peer[REAP_MAX_LOCATORS];
 	struct reap_locators old = { local, e->n_local, peer, e->n_peer };
-	struct reap_pair_set tested = e->tested, fresh = e->fresh;
+	struct reap_pair_set tested = e->tested, told = e->told, fresh = e->fresh;
 	bool news = false;
 
 	memcpy(local, e->local, sizeof(local));
 	memcpy(peer, e->peer, sizeof(peer));
 	copy_set(e, l);
 	memset(&e->tested, 0, sizeof(e->tested));
+	memset(&e->told, 0, sizeof(e->told));
 	memset(&e->fresh, 0, sizeof(e->fresh));
 	struct reap_locators set = reap_episode_set(e);
 
@@ -100,6 +101,8 @@ bool reap_episode_update(struct reap_episode *e, const struct reap_locators *l)
 		}
 		if (known && reap_set_has(&tested, was))
 			reap_set_add(&e->tested, i);
+		if (known && reap_set_has(&told, was))
+			reap_set_add(&e->told, i);
 		if (known && reap_set_has(&fresh, was))
 			reap_set_add(&e->fresh, i);
 	}
@@ -118,16 +121,31 @@ static bool take(const struct reap_episode *e, const struct shim6_pair *pair, ui
 
 enum turn {
 	TURN_FRESH,
+	TURN_NEITHER, /* not tested in this round, nor told */
+	TURN_UNTOLD,
 	TURN_UNTESTED
 };
+
+static bool is_due(const struct reap_episode *e, struct reap_index i, enum turn turn)
+{
+	switch (turn) {
+	case TURN_FRESH:
+		return reap_set_has(&e->fresh, i);
+	case TURN_NEITHER:
+		return !reap_set_has(&e->tested, i) && !reap_set_has(&e->told, i);
+	case TURN_UNTOLD:
+		return !reap_set_has(&e->told, i);
+	case TURN_UNTESTED:
+		break;
+	}
+	return !reap_set_has(&e->tested, i);
+}
 
 static bool first_of(const struct reap_episode *e, const struct reap_index *order, size_t n, uint16_t refused,
 		     enum turn turn, struct reap_index *out)
 {
 	for (size_t k = 0; k < n; k++) {
-		bool due = turn == TURN_FRESH ? reap_set_has(&e->fresh, order[k]) : !reap_set_has(&e->tested, order[k]);
-
-		if (due && !(refused >> order[k].local & 1)) {
+		if (is_due(e, order[k], turn) && !(refused >> order[k].local & 1)) {
 			*out = order[k];
 			return true;
 		}
@@ -135,7 +153,23 @@ static bool first_of(const struct reap_episode *e, const struct reap_index *orde
 	return false;
 }
 
-bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current, uint16_t refused,
+/* The list begins again; what cannot be sent from now stays due. */
+static void begin_again(struct reap_pair_set *set, uint16_t refused)
+{
+	for (unsigned i = 0; i < REAP_MAX_LOCATORS; i++) {
+		if (!(refused >> i & 1))
+			set->row[i] = 0;
+	}
+}
+
+/*
+ * A peer in Exploring hears nothing, and only a Probe IN tells it which of its
+ * own pairs works. A visit to InboundOk is too short for a long list, and were
+ * all visits to begin at the same place of it, two ends with one working pair
+ * each could miss each other for good: so a visit goes on with the pairs that no
+ * visit had.
+ */
+bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current, bool inbound, uint16_t refused,
 		       struct reap_index *out)
 {
 	struct reap_locators set = reap_episode_set(e);
@@ -147,16 +181,21 @@ bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current,
 	if (e->replay && take(e, &e->last_pair, refused, out))
 		return true;
 	n = reap_order(&set, current, order);
-	if (first_of(e, order, n, refused, TURN_FRESH, out) || first_of(e, order, n, refused, TURN_UNTESTED, out))
+	if (first_of(e, order, n, refused, TURN_FRESH, out))
 		return true;
-	/* All tried: the list is repeated as needed (PX-03); what cannot be sent from now stays due. */
-	for (unsigned i = 0; i < REAP_MAX_LOCATORS; i++)
-		if (!(refused >> i & 1))
-			e->tested.row[i] = 0;
+	if (inbound) {
+		if (first_of(e, order, n, refused, TURN_NEITHER, out) ||
+		    first_of(e, order, n, refused, TURN_UNTOLD, out))
+			return true;
+		begin_again(&e->told, refused);
+	}
+	if (first_of(e, order, n, refused, TURN_UNTESTED, out))
+		return true;
+	begin_again(&e->tested, refused); /* (PX-03) */
 	return first_of(e, order, n, refused, TURN_UNTESTED, out);
 }
 
-void reap_episode_tried(struct reap_episode *e, uint64_t now, struct reap_index i)
+void reap_episode_tried(struct reap_episode *e, uint64_t now, bool inbound, struct reap_index i)
 {
 	e->last_pair = reap_episode_pair(e, i);
 	if (e->wanted_first && shim6_pair_eq(&e->wanted, &e->last_pair))
@@ -166,6 +205,8 @@ void reap_episode_tried(struct reap_episode *e, uint64_t now, struct reap_index 
 	e->last_probe = now;
 	e->slot++;
 	reap_set_add(&e->tested, i);
+	if (inbound)
+		reap_set_add(&e->told, i);
 	reap_set_remove(&e->fresh, i);
 }
 

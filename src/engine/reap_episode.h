@@ -63,6 +63,7 @@ struct reap_episode {
 	struct reap_locator local[REAP_MAX_LOCATORS], peer[REAP_MAX_LOCATORS];
 	unsigned n_local, n_peer;
 	struct reap_pair_set tested; /* in this round of the list: the cursor of PX-18 */
+	struct reap_pair_set told;   /* tried in InboundOk, which tells the peer what it wants to hear */
 	struct reap_pair_set fresh;  /* appeared during the episode: to the front (AMB-R28) */
 	struct shim6_pair wanted;    /* AMB-R22 */
 	bool has_wanted;
@@ -107,12 +108,13 @@ void reap_episode_want(struct reap_episode *e, const struct shim6_pair *wanted);
 /* The set changed: true if pairs appeared (or came up again) that were not there before. */
 bool reap_episode_update(struct reap_episode *e, const struct reap_locators *l);
 
-/* The next timed pair that does not start at a local locator in refused (a bit each). false: there is none. */
-bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current, uint16_t refused,
+/* The next timed pair that does not start at a local locator in refused (a bit each); inbound: the state is
+ * InboundOk. false: there is none. */
+bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current, bool inbound, uint16_t refused,
 		       struct reap_index *out);
 struct shim6_pair reap_episode_pair(const struct reap_episode *e, struct reap_index i);
 /* A timed probe left on the pair. */
-void reap_episode_tried(struct reap_episode *e, uint64_t now, struct reap_index i);
+void reap_episode_tried(struct reap_episode *e, uint64_t now, bool inbound, struct reap_index i);
 /* Gap after the slot-th probe of a burst, without jitter. */
 uint64_t reap_episode_gap(const struct reap_episode *e, const struct reap_config *c);
 /* One fresh burst per spacing, then slower (AMB-R5). */
