@@ -9,7 +9,7 @@
 
 #include "engine/internal.h"
 
-uint64_t *sim_memory_of;
+uint64_t *volatile sim_memory_of;
 
 uint64_t sim_random(struct sim *s)
 {
@@ -278,7 +278,7 @@ void sim_start_host(struct sim_host *h)
 		h->engine->contexts.tags.mask = h->tag_mask; /* (G-08) */
 	if (set_local(h))
 		abort();
-	sim_leave(h, false);
+	sim_memory_of = NULL;
 }
 
 void sim_start(struct sim *s)
@@ -309,8 +309,6 @@ void sim_crash(struct sim_host *h, bool saved, bool datapath)
 		if (!h->saved)
 			abort();
 		engine_each(e, save_one, h);
-	} else {
-		memset(h->proven, 0, sizeof(h->proven));
 	}
 	h->keep_datapath = true;
 	h->engine = NULL;
@@ -343,6 +341,8 @@ unsigned sim_revive(struct sim_host *h)
 {
 	unsigned restored = 0;
 
+	if (!h->n_saved)
+		memset(h->proven, 0, sizeof(h->proven));
 	sim_start_host(h);
 	for (unsigned i = 0; i < h->n_saved; i++) {
 		sim_enter(h);

@@ -235,6 +235,6 @@ void sim_inject(struct sim_host *h, const struct shim6_addr *src, const struct s
 		size_t len);
 
 /* Whose memory the allocations of this moment are: see memory.c. NULL: nobody's. */
-extern uint64_t *sim_memory_of;
+extern uint64_t *volatile sim_memory_of; /* volatile: the compiler believes that malloc reads no variable */
 
 #endif
