@@ -125,6 +125,8 @@ static void judge_silence(struct trial *t, const struct run *r, const struct flo
 
 	if (!m || !plan_blocks(&a->fault))
 		return;
+	if (f->s.end == STREAM_EOF && f->s.last <= ns(m->t))
+		return; /* it was complete by then */
 	limit = a->fault.kind == FAULT_LINK ? TRIAL_LINK_SILENCE_S : timeout + TRIAL_OTHER_SILENCE_S;
 	silent = (double)stream_silence_in(&f->s, ns(m->t), ns(next_fail(t, r, nth))) / 1e9;
 	fault_label(&a->fault, label, sizeof(label));

@@ -95,6 +95,18 @@ static void test_too_long_a_silence(void **state)
 	assert_false(trial_good(&t));
 }
 
+static void test_a_failure_after_the_end_says_nothing(void **state)
+{
+	(void)state;
+	begin(FLOW_TCP, "black-hole");
+	mark(8, "fail", 0);
+	line("b 150 100 1");
+	line("x eof");
+	judge();
+	assert_true(says("survived", true));
+	assert_false(says("after the black hole", true) || says("after the black hole", false));
+}
+
 static void test_the_drawn_timeout_counts(void **state)
 {
 	struct json_object *c = json_object_new_object();
@@ -272,6 +284,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_stream_that_survives),
 		cmocka_unit_test(test_too_long_a_silence),
+		cmocka_unit_test(test_a_failure_after_the_end_says_nothing),
 		cmocka_unit_test(test_the_drawn_timeout_counts),
 		cmocka_unit_test(test_a_lost_link_shows_at_once),
 		cmocka_unit_test(test_a_stream_that_dies),
