@@ -19,7 +19,7 @@
 static void add_rule(struct strbuf *b, const struct fault *f, const char *device)
 {
 	strbuf_printf(b, "add rule ip6 lab fault oifname \"%s\" ", device);
-	if (f->kind == FAULT_LOSS)
+	if (f->kind == FAULT_LOSS && f->amount < 100) /* nft takes no "< 100" of 100 */
 		strbuf_printf(b, "numgen random mod 100 < %u ", f->amount);
 	strbuf_puts(b, "counter drop\n");
 }
