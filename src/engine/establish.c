@@ -374,6 +374,7 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 	c->current = *pair;
 	if (c->established == 0)
 		c->established = now;
+	c->ready = now;
 	if (peer >= 0)
 		c->peer[peer].flags |= REAP_LOC_PROBED;
 	context_index_peer(e, c, true);

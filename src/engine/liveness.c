@@ -236,7 +236,7 @@ void context_notify(struct engine *e, struct context *c, unsigned mask)
 /* End of the idle time: only packets of the upper layer count (K-04, K-05, PI-08). */
 static uint64_t idle_until(const struct engine *e, const struct context *c, const struct shim6_stamps *st)
 {
-	uint64_t last = c->established;
+	uint64_t last = c->ready; /* a new projection has no stamps */
 
 	if (st->last_tx > last)
 		last = st->last_tx;

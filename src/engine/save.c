@@ -298,6 +298,7 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 		return ENGINE_E_NOMEM;
 	}
 	adopt(c, &s);
+	c->ready = now;
 	context_index_peer(e, c, true);
 	if (e->contexts.next_id < s.next_id)
 		e->contexts.next_id = s.next_id;

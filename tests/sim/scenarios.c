@@ -165,6 +165,21 @@ static void recovery_meets_establishment(struct scene *x)
 	}
 }
 
+/* Saved contexts outlive a data path that was made anew: they are not idle because its stamps are empty. */
+static void new_data_path(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x);
+
+	sim_establish(A, &ulid);
+	sim_flow_add(x->s, 0, &ulid, 5 * SIM_SECOND, true);
+	sim_run(x->s, 401 * SIM_SECOND);
+	sim_crash(A, true, false);
+	WANT(sim_revive(A) == 1);
+	sim_run(x->s, 3 * SIM_SECOND);
+	WANT(sim_events(A, ENGINE_EV_GONE) == 0);
+	scene_agree_within(x, &ulid, SIM_SECOND);
+}
+
 /* B, without memory, gives A's tag to another context with A: the old one does not go on with it (7.15). */
 static void confusion(struct scene *x)
 {
@@ -556,6 +571,7 @@ static const struct scenario {
 	{ "recover-by-probe", recover_by_probe },
 	{ "restart-while-recovering", restart_while_recovering },
 	{ "recovery-meets-establishment", recovery_meets_establishment },
+	{ "new-data-path", new_data_path },
 	{ "confusion", confusion },
 	{ "black-hole-one-way", black_hole_one_way },
 	{ "black-hole", black_hole },
