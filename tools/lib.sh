@@ -11,11 +11,14 @@ packages_build="gcc libc6-dev linux-libc-dev meson ninja-build pkgconf clang llv
 packages_lab="iproute2 nftables iperf3 curl python3 openssh-client openssh-server procps"
 packages_test="git clang-format python3-pytest python3-pytest-xdist python3-scapy tcpdump tshark ethtool iputils-ping
 	libxml2-utils binutils"
+# The core for Windows. Wine's bcrypt.dll does RSA with GnuTLS.
+packages_wine="gcc-mingw-w64-x86-64-win32 wine wine64 libgnutls30"
 
 # need_packages demo|test|bench: install what is missing; says so first.
 need_packages() {
 	local want="$packages_build $packages_lab" missing=() p
 	[ "$1" = demo ] || want="$want $packages_test"
+	[ "$1" != test ] || want="$want $packages_wine"
 	for p in $want; do
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
 	done
