@@ -377,6 +377,7 @@ static void destroy(struct context *c)
 	free(c->local);
 	free(c->peer_info);
 	free(c->peer_pds);
+	free(c->last_switch);
 	free(c);
 }
 
@@ -466,6 +467,25 @@ void context_free(struct engine *e, struct context *c, uint64_t now, enum engine
 	if (reason != ENGINE_WHY_NONE)
 		engine_tell(e, c, now, ENGINE_EV_GONE, reason);
 	destroy(c);
+}
+
+/* --- switches ----------------------------------------------------------- */
+
+void context_note_switch(struct engine *e, struct context *c, const struct last_switch *s)
+{
+	if (!c->last_switch)
+		c->last_switch = malloc(sizeof(*c->last_switch));
+	if (c->last_switch)
+		*c->last_switch = *s;
+	else
+		count(e, C_limit_memory);
+}
+
+const struct last_switch *context_last_switch(const struct context *c)
+{
+	static const struct last_switch none;
+
+	return c->last_switch ? c->last_switch : &none;
 }
 
 /* --- handshake ---------------------------------------------------------- */

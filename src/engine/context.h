@@ -51,6 +51,13 @@ struct update {
 	unsigned with; /* enum update_with */
 };
 
+/* Most contexts never switch. */
+struct last_switch {
+	uint64_t time, elapsed;
+	struct shim6_pair from, to;
+	enum engine_reason reason;
+};
+
 struct context {
 	struct hash_node by_ulid, by_tag, by_id;
 	struct context *older, *newer; /* creation order */
@@ -60,12 +67,11 @@ struct context {
 	uint32_t slot;
 	uint8_t state; /* enum engine_state */
 	bool initiator;
-	bool listed;	     /* our Locator List goes out with this context */
-	bool installed;	     /* the data path has a projection */
-	bool list_resent;    /* ERR-09 was used up */
-	bool prefs_changed;  /* since our last handshake message */
-	uint8_t notify;	     /* what the data path was asked to report */
-	uint8_t last_reason; /* enum engine_reason of the last switch */
+	bool listed;	    /* our Locator List goes out with this context */
+	bool installed;	    /* the data path has a projection */
+	bool list_resent;   /* ERR-09 was used up */
+	bool prefs_changed; /* since our last handshake message */
+	uint8_t notify;	    /* what the data path was asked to report */
 
 	struct shim6_pair ulid;
 	uint32_t fii;
@@ -94,8 +100,7 @@ struct context {
 	uint64_t ready;	    /* entered ESTABLISHED last, or was restored: idleness counts from here at the earliest */
 	uint64_t ulid_gone; /* when ULID(local) vanished; 0: it is there (Y-06) */
 	uint64_t hinted;    /* last hint taken */
-	uint64_t switch_time, switch_elapsed;
-	struct shim6_pair switch_from, switch_to;
+	struct last_switch *last_switch; /* NULL: there was none */
 	uint32_t switches, keepalives_received;
 };
 
@@ -150,6 +155,11 @@ struct context *context_by_nonce(const struct engine *e, uint32_t init_nonce, co
 /* Context that sends with ct_peer to this verified locator (L-05, L-08); after: go on from there. */
 struct context *context_by_peer_tag(const struct engine *e, uint64_t ct_peer, const struct shim6_addr *peer,
 				    const struct context *after);
+
+/* Remember the switch, if there is memory for it. */
+void context_note_switch(struct engine *e, struct context *c, const struct last_switch *s);
+/* All zero when there was none. */
+const struct last_switch *context_last_switch(const struct context *c);
 
 /* Handshake data: made with a fresh nonce on this pair. false: out of memory. */
 bool context_handshake_begin(struct engine *e, struct context *c, const struct shim6_pair *pair);

@@ -191,11 +191,12 @@ static void tell_end(const struct liveness *v)
 
 	if (switched) {
 		c->switches++;
-		c->switch_time = v->now;
-		c->switch_elapsed = v->elapsed;
-		c->switch_from = v->from;
-		c->switch_to = v->to;
-		c->last_reason = (uint8_t)ev.reason;
+		context_note_switch(v->engine, c,
+				    &(struct last_switch){ .time = v->now,
+							   .elapsed = v->elapsed,
+							   .from = v->from,
+							   .to = v->to,
+							   .reason = ev.reason });
 		count(v->engine, C_switches);
 	}
 	v->engine->ops.event(v->engine->user, &ev);

@@ -108,9 +108,11 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 {
 	const struct context *c = context_by_id(e, id);
 	struct writer w = { .p = buf, .cap = cap };
+	const struct last_switch *last;
 
 	if (!c)
 		return ENGINE_E_NO_CONTEXT;
+	last = context_last_switch(c);
 	if (c->state != ENGINE_ESTABLISHED && c->state != ENGINE_I2BIS_SENT)
 		return 0;
 	put_uint(&w, SAVE_MAGIC, 4);
@@ -132,11 +134,11 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 	put_uint(&w, c->created, 8);
 	put_uint(&w, c->established, 8);
 	put_uint(&w, c->switches, 4);
-	put_uint(&w, c->switch_time, 8);
-	put_uint(&w, c->switch_elapsed, 8);
-	put_uint(&w, c->last_reason, 1);
-	put(&w, &c->switch_from, sizeof(c->switch_from));
-	put(&w, &c->switch_to, sizeof(c->switch_to));
+	put_uint(&w, last->time, 8);
+	put_uint(&w, last->elapsed, 8);
+	put_uint(&w, last->reason, 1);
+	put(&w, &last->from, sizeof(last->from));
+	put(&w, &last->to, sizeof(last->to));
 	put_uint(&w, c->local_generation, 4);
 	put_local(&w, c);
 	put_peer(&w, c);
@@ -147,10 +149,11 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 struct saved {
 	uint64_t id, next_id;
 	uint32_t slot;
-	struct shim6_pair ulid, current, switch_from, switch_to;
+	struct shim6_pair ulid, current;
+	struct last_switch last;
 	uint32_t fii, keepalive_timeout, switches, local_generation;
-	uint64_t ct_local, ct_peer, created, established, switch_time, switch_elapsed;
-	uint8_t flags, last_reason;
+	uint64_t ct_local, ct_peer, created, established;
+	uint8_t flags;
 	unsigned n_local;
 	struct reap_locator local[ENGINE_MAX_LOCATORS]; /* without addresses */
 	struct peer_list peer;
@@ -217,11 +220,11 @@ static bool get_saved(struct reader *r, struct saved *s)
 	s->created = get_uint(r, 8);
 	s->established = get_uint(r, 8);
 	s->switches = (uint32_t)get_uint(r, 4);
-	s->switch_time = get_uint(r, 8);
-	s->switch_elapsed = get_uint(r, 8);
-	s->last_reason = (uint8_t)get_uint(r, 1);
-	get(r, &s->switch_from, sizeof(s->switch_from));
-	get(r, &s->switch_to, sizeof(s->switch_to));
+	s->last.time = get_uint(r, 8);
+	s->last.elapsed = get_uint(r, 8);
+	s->last.reason = (enum engine_reason)get_uint(r, 1);
+	get(r, &s->last.from, sizeof(s->last.from));
+	get(r, &s->last.to, sizeof(s->last.to));
 	s->local_generation = (uint32_t)get_uint(r, 4);
 	get_local(r, s);
 	if (!r->bad)
@@ -233,7 +236,7 @@ static bool get_saved(struct reader *r, struct saved *s)
 static bool plausible(const struct engine *e, const struct saved *s, uint64_t now)
 {
 	return s->id && s->id < SAVE_ID_MAX && s->next_id < SAVE_ID_MAX && s->ct_local <= WIRE_TAG_MASK &&
-	       s->ct_peer <= WIRE_TAG_MASK && s->created <= now && s->established <= now && s->switch_time <= now &&
+	       s->ct_peer <= WIRE_TAG_MASK && s->created <= now && s->established <= now && s->last.time <= now &&
 	       shim6_addr_is_usable(&s->ulid.peer) && !engine_is_local(e, &s->ulid.peer);
 }
 
@@ -252,11 +255,8 @@ static void adopt(struct context *c, const struct saved *s)
 	c->created = s->created;
 	c->established = s->established;
 	c->switches = s->switches;
-	c->switch_time = s->switch_time;
-	c->switch_elapsed = s->switch_elapsed;
-	c->switch_from = s->switch_from;
-	c->switch_to = s->switch_to;
-	c->last_reason = s->last_reason;
+	if (s->switches)
+		context_note_switch(c->engine, c, &s->last);
 	c->local_generation = s->local_generation;
 	c->state = ENGINE_ESTABLISHED;
 }

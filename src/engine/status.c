@@ -149,6 +149,8 @@ static void fill_locators(const struct context *c, struct engine_ctx_info *info)
 
 static void fill_info(struct engine *e, const struct context *c, struct engine_ctx_info *info)
 {
+	const struct last_switch *last = context_last_switch(c);
+
 	*info = (struct engine_ctx_info){
 		.id = c->id,
 		.slot = c->slot,
@@ -164,11 +166,11 @@ static void fill_info(struct engine *e, const struct context *c, struct engine_c
 		.initiator = c->initiator,
 		.created = c->created,
 		.established = c->established,
-		.switch_time = c->switch_time,
-		.switch_elapsed = c->switch_elapsed,
-		.switch_reason = (enum engine_reason)c->last_reason,
-		.switch_from = c->switch_from,
-		.switch_to = c->switch_to,
+		.switch_time = last->time,
+		.switch_elapsed = last->elapsed,
+		.switch_reason = last->reason,
+		.switch_from = last->from,
+		.switch_to = last->to,
 		.switches = c->switches,
 		.episodes = c->reap.episodes,
 		.probes_sent = c->reap.probes_sent,
