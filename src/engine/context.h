@@ -82,6 +82,7 @@ struct context {
 	uint8_t n_local, n_peer;
 	uint8_t n_peer_listed;		/* in the peer's own list (U-19) */
 	uint8_t n_peer_kept;		/* of that list in peer[]; the ULID may come behind */
+	uint32_t preferred_at;		/* seconds: a peer locator is being tried for its preference, or was in vain */
 	struct reap_locator *local;	/* Ls(local), in list order */
 	struct reap_locator *peer;	/* Ls(peer), in list order */
 	struct peer_locator *peer_info; /* one allocation with peer */
@@ -97,9 +98,10 @@ struct context {
 	struct reap reap;
 
 	uint64_t created, established;
-	uint64_t ready;	    /* entered ESTABLISHED last, or was restored: idleness counts from here at the earliest */
-	uint64_t ulid_gone; /* when ULID(local) vanished; 0: it is there (Y-06) */
-	uint64_t hinted;    /* last hint taken */
+	uint64_t ready;	     /* entered ESTABLISHED last, or was restored: idleness counts from here at the earliest */
+	uint64_t ulid_gone;  /* when ULID(local) vanished; 0: it is there (Y-06) */
+	uint64_t hinted;     /* last hint taken */
+	uint64_t probe_turn; /* when a probe may leave, the host's budget having been used up; 0: now (PX-20) */
 	struct last_switch *last_switch; /* NULL: there was none */
 	uint32_t switches, keepalives_received;
 };

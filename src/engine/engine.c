@@ -42,7 +42,7 @@ void engine_config_default(struct engine_config *c)
 		.max_negative = 16384,
 		.replies_per_second = 1000,
 		.replies_per_64 = 50,
-		.probes_per_second = 1000,
+		.probes_per_second = 10000,
 	};
 	reap_config_default(&c->reap);
 }

@@ -19,6 +19,7 @@
 #define SENT_LATELY 60			   /* seconds */
 #define RESEND_GAP (500 * MILLISECOND)	   /* of I2 and I2bis, when packets ask for them (D-12) */
 #define HINT_GAP (5 * SECOND)		   /* of hints that make one context test its pair (I-16) */
+#define PREFERENCE_GAP 60		   /* seconds after a vain test of a preferred locator (AMB-R22) */
 #define MAX_FALLBACKS 2			   /* from I2 or I2bis to I1 */
 
 /* What an Update Request carries beside the preferences. */

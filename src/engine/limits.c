@@ -26,7 +26,8 @@ bool limits_init(struct limits *l, uint64_t now)
 {
 	uint64_t full = now > SECOND ? now - SECOND : 0;
 
-	l->replies.credit_since = l->probes.credit_since = l->signatures.credit_since = full;
+	l->replies.credit_since = l->signatures.credit_since = full;
+	l->probes.credit_since = l->probe_replies.credit_since = full;
 	for (unsigned i = 0; i < LIMITS_PREFIX_BUCKETS; i++)
 		l->prefix[i].credit_since = full;
 	return hash_init(&l->contexts);
@@ -66,6 +67,17 @@ bool token_take(struct token_bucket *b, uint64_t now, unsigned rate)
 		return false;
 	b->credit_since = after;
 	return true;
+}
+
+uint64_t token_turn(struct token_bucket *b, uint64_t now, unsigned rate)
+{
+	uint64_t after;
+
+	if (rate == 0)
+		return UINT64_MAX;
+	token_ready(b, now, rate, &after);
+	b->credit_since = after;
+	return after > now ? after : now;
 }
 
 enum limits_result limits_reply(struct limits *l, const struct siphash_key *k, uint64_t now,

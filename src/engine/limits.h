@@ -16,7 +16,7 @@ struct token_bucket {
 };
 
 struct limits {
-	struct token_bucket replies, probes, signatures;
+	struct token_bucket replies, probes, probe_replies, signatures;
 	struct token_bucket prefix[LIMITS_PREFIX_BUCKETS];
 	struct hash_table contexts; /* struct key_count: contexts per /64 of the peer, forks per ULID pair */
 };
@@ -32,6 +32,9 @@ void limits_free(struct limits *l);
 
 /* rate 0 refuses everything; a bucket holds one second's worth. */
 bool token_take(struct token_bucket *b, uint64_t now, unsigned rate);
+/* The same, but none is refused for good: a token that is not there yet is taken in advance. Returns when it is, now
+ * at the earliest; UINT64_MAX: never. Turns are in order of asking. */
+uint64_t token_turn(struct token_bucket *b, uint64_t now, unsigned rate);
 /* May we answer something that came from addr? (Z-06) */
 enum limits_result limits_reply(struct limits *l, const struct siphash_key *k, uint64_t now,
 				const struct shim6_addr *addr, unsigned host_rate, unsigned prefix_rate);

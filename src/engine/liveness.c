@@ -47,8 +47,32 @@ static void op_send_keepalive(void *owner, const struct shim6_pair *pair)
 		context_note_sent(c, c->engine->liveness->now, &pair->peer);
 }
 
-static bool op_send_probe(void *owner, const struct shim6_pair *pair, enum wire_sta sta, const struct wire_record *sent,
-			  unsigned n_sent, const struct wire_record *received, unsigned n_received)
+/*
+ * The host's budget of probes (PX-20). When it is used up the context gets a
+ * turn, in order of asking, and sleeps until then: trying again each half second
+ * would cost more than the probes when one link fails a hundred thousand
+ * contexts. Replies have a budget of their own: what answers a probe that got
+ * its turn at the other end must not wait behind those that have not.
+ */
+static bool probe_turn(struct engine *e, struct context *c, uint64_t now)
+{
+	if (c->probe_turn == 0) {
+		uint64_t turn = token_turn(&e->limits.probes, now, e->config.probes_per_second);
+
+		if (turn <= now)
+			return true;
+		count(e, C_limit_probes);
+		c->probe_turn = turn;
+	}
+	if (now < c->probe_turn)
+		return false;
+	c->probe_turn = 0;
+	return true;
+}
+
+static bool op_send_probe(void *owner, const struct shim6_pair *pair, bool reply, enum wire_sta sta,
+			  const struct wire_record *sent, unsigned n_sent, const struct wire_record *received,
+			  unsigned n_received)
 {
 	struct context *c = owner;
 	struct engine *e = c->engine;
@@ -56,10 +80,12 @@ static bool op_send_probe(void *owner, const struct shim6_pair *pair, enum wire_
 	uint8_t buf[WIRE_MAX_MSG];
 	struct wire_builder b;
 
-	if (!token_take(&e->limits.probes, now, e->config.probes_per_second)) {
-		count(e, C_limit_probes); /* (PX-20) */
+	if (reply && !token_take(&e->limits.probe_replies, now, e->config.probes_per_second)) {
+		count(e, C_limit_probes);
 		return false;
 	}
+	if (!reply && !probe_turn(e, c, now))
+		return false;
 	wire_begin_probe(&b, buf, sizeof(buf), c->ct_peer, sta, sent, n_sent, received, n_received);
 	if (!emit(e, pair, &b))
 		return false;
@@ -134,6 +160,7 @@ void liveness_stop(struct context *c)
 	if (c->reap.owner)
 		reap_stop(&c->reap); /* (E12) */
 	c->reap.owner = NULL;
+	c->probe_turn = 0;
 }
 
 static void load_timers(struct engine *e, const struct context *c, struct shim6_stamps *st, struct reap_timers *t)
@@ -191,6 +218,7 @@ static void tell_end(const struct liveness *v)
 
 	if (switched) {
 		c->switches++;
+		c->preferred_at = 0;
 		context_note_switch(v->engine, c,
 				    &(struct last_switch){ .time = v->now,
 							   .elapsed = v->elapsed,
@@ -213,6 +241,8 @@ bool liveness_leave(struct liveness *v)
 		e->ops.dp_set_timers(e->user, c->slot, t->send_dirty ? &t->send_t0 : NULL,
 				     t->ka_dirty ? &t->ka_t0 : NULL);
 	c->current = c->reap.current;
+	if (c->reap.state == REAP_OPERATIONAL)
+		c->probe_turn = 0;
 	if (!context_project(e, c, v->now))
 		return false;
 	if (v->began)
@@ -256,6 +286,8 @@ uint64_t liveness_deadline(struct engine *e, const struct context *c, uint64_t n
 	load_timers(e, c, &st, &t);
 	idle = idle_until(e, c, &st);
 	reap = reap_deadline(&c->reap, now, &t);
+	if (reap < c->probe_turn)
+		reap = c->probe_turn;
 	return reap < idle ? reap : idle;
 }
 

@@ -255,7 +255,7 @@ static void send_keepalive(struct reap *r, uint64_t now)
  * One Probe on a pair, with at most max_sent sent records. answered is reported
  * where no episode remembers it: a Probe IN long after the last one (TR100).
  */
-static bool send_probe(struct reap *r, const struct shim6_pair *pair, unsigned max_sent,
+static bool send_probe(struct reap *r, const struct shim6_pair *pair, bool reply, unsigned max_sent,
 		       const struct wire_msg *answered)
 {
 	struct reap_episode *e = r->episode;
@@ -269,7 +269,7 @@ static bool send_probe(struct reap *r, const struct shim6_pair *pair, unsigned m
 	} else if (answered) {
 		wire_record_get(answered, 0, &received[n_received++]);
 	}
-	if (!r->ops->send_probe(r->owner, pair, (enum wire_sta)r->state, sent, n_sent, received, n_received)) {
+	if (!r->ops->send_probe(r->owner, pair, reply, (enum wire_sta)r->state, sent, n_sent, received, n_received)) {
 		r->probe_refused++;
 		return false;
 	}
@@ -302,7 +302,7 @@ static void probe_next(struct reap *r, uint64_t now)
 	while (reap_episode_next(r->episode, &r->current, r->state == IN, refused, &i)) {
 		struct shim6_pair pair = reap_episode_pair(r->episode, i);
 
-		if (send_probe(r, &pair, REAP_SENT_REPORTED, NULL)) {
+		if (send_probe(r, &pair, false, REAP_SENT_REPORTED, NULL)) {
 			reap_episode_tried(r->episode, now, r->state == IN, i);
 			break;
 		}
@@ -351,7 +351,7 @@ static void probe_back(struct reap *r, const struct step *s)
 	struct shim6_pair pair;
 
 	if (reply_pair(r, s->arrival, &pair) && triggered_allowed(r, s->now))
-		send_probe(r, &pair, 1, s->probe);
+		send_probe(r, &pair, true, 1, s->probe);
 }
 
 /*
@@ -362,7 +362,7 @@ static void probe_back(struct reap *r, const struct step *s)
 static void probe_good(struct reap *r, const struct step *s, enum reap_state from)
 {
 	if (triggered_allowed(r, s->now))
-		send_probe(r, s->good ? s->good : &r->current, from == OP ? 1 : REAP_SENT_REPORTED, s->probe);
+		send_probe(r, s->good ? s->good : &r->current, true, from == OP ? 1 : REAP_SENT_REPORTED, s->probe);
 }
 
 /* --- episodes ------------------------------------------------------------- */

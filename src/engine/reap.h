@@ -90,8 +90,9 @@ struct reap_timers {
 struct reap_ops {
 	void (*send_keepalive)(void *owner, const struct shim6_pair *pair);
 	/* sent[0] is this probe. false: it could not be sent from here (PX-21) or the
-	 * host-wide probe budget is used up (PX-20); the machine then tries later. */
-	bool (*send_probe)(void *owner, const struct shim6_pair *pair, enum wire_sta sta,
+	 * host-wide probe budget is used up (PX-20); the machine then tries later.
+	 * reply: it answers something that just came (PX-16, PX-17) and is not in the schedule. */
+	bool (*send_probe)(void *owner, const struct shim6_pair *pair, bool reply, enum wire_sta sta,
 			   const struct wire_record *sent, unsigned n_sent, const struct wire_record *received,
 			   unsigned n_received);
 	/* An episode began (state left OPERATIONAL). */

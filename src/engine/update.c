@@ -167,6 +167,11 @@ static void follow(struct engine *e, struct context *c, uint64_t now)
 	if (better < 0 || c->reap.state != REAP_OPERATIONAL)
 		return;
 	wanted.peer = c->peer[better].addr;
+	if (c->preferred_at && (uint32_t)(now / SECOND) - c->preferred_at < PREFERENCE_GAP) {
+		count(e, C_limit_preference);
+		return;
+	}
+	c->preferred_at = (uint32_t)(now / SECOND);
 	liveness_explore(e, c, now, REAP_CAUSE_PREFERENCE, &wanted);
 }
 

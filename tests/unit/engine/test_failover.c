@@ -228,6 +228,61 @@ static void survives_loss(void **state)
 	}
 }
 
+static unsigned not_operational(struct sim *s, const struct shim6_pair *ulid, unsigned n)
+{
+	struct engine_ctx_info info;
+	unsigned waiting = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		assert_true(sim_context(A, &ulid[i], &info));
+		waiting += info.reap != REAP_OPERATIONAL || !shim6_addr_eq(&info.current.local, &A->addr[7]);
+	}
+	return waiting;
+}
+
+/* TR89, PX-20: many contexts fail at once; the budget holds, each gets its turn, all recover */
+static void tr89_budget_of_probes(void **state)
+{
+	enum {
+		RATE = 4,
+		DEAD = 7,
+		PEERS = 8
+	};
+	struct sim *s = sim_new(89);
+	struct shim6_pair ulid[DEAD * PEERS];
+	unsigned probes, n = 0;
+	uint64_t began;
+
+	(void)state;
+	sim_add_host(s, DEAD + 1, false);
+	sim_add_host(s, PEERS, false);
+	s->config.probes_per_second = RATE;
+	sim_start(s);
+	for (unsigned a = 0; a < DEAD; a++) {
+		for (unsigned b = 0; b < PEERS; b++, n++) {
+			ulid[n] = sim_ulids(s, 0, a, 1, b);
+			assert_int_equal(engine_establish(A->engine, s->now, &ulid[n]), ENGINE_OK);
+		}
+	}
+	sim_run(s, 20 * SIM_SECOND);
+	for (unsigned a = 0; a < DEAD; a++)
+		A->down[a] = true;
+	probes = A->sent[WIRE_PROBE];
+	sim_set_local(A);
+	began = s->now;
+	do {
+		sim_run(s, SIM_SECOND);
+		/* timed ones and replies, each with one second's worth in hand */
+		assert_in_range(A->sent[WIRE_PROBE] - probes, 1, 2 * RATE * (1 + (s->now - began) / SIM_SECOND));
+	} while (not_operational(s, ulid, n) && s->now - began < 120 * SIM_SECOND);
+	print_message("%u contexts at %d probes/s: %.0f s\n", n, RATE, (double)(s->now - began) / 1e9);
+	assert_int_equal(not_operational(s, ulid, n), 0);
+	assert_in_range((s->now - began) / SIM_SECOND, 0, 2 * n / RATE);
+	/* whoever waits does not ask again: one count for each turn, and not each half second */
+	assert_in_range(sim_counter(A, "limit_probes"), n / 2, 4 * n);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -239,6 +294,7 @@ int main(void)
 		cmocka_unit_test(commands_and_hints),
 		cmocka_unit_test(meshes_converge),
 		cmocka_unit_test(survives_loss),
+		cmocka_unit_test(tr89_budget_of_probes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -272,6 +272,104 @@ static void err09_out_of_sync(void **state)
 	sim_free(s);
 }
 
+/* TR17, PF-21, PT-19: another Send Timeout is told once; a shorter one counts when the peer knows */
+static void tr17_send_timeout_at_run_time(void **state)
+{
+	struct sim *s = two_established(17);
+	struct shim6_pair ulid = ab(s), back = reversed(&ulid);
+	struct engine_ctx_info info;
+	struct wire_msg m;
+
+	(void)state;
+	s->config.reap.send_timeout = 20 * SIM_SECOND;
+	engine_reconfigure(A->engine, s->now, &s->config);
+	assert_true(sim_context(A, &ulid, &info));
+	assert_in_range(info.send_timeout, 20 * SIM_SECOND, 22 * SIM_SECOND);
+	decode_last(A, WIRE_UPDATE_REQUEST, &m);
+	assert_true(m.has_keepalive_timeout);
+	assert_int_equal(m.keepalive_timeout, 20);
+	sim_run(s, 30 * SIM_SECOND);
+	assert_int_equal(A->sent[WIRE_UPDATE_REQUEST], 1);
+	assert_true(sim_context(B, &back, &info));
+	assert_int_equal(info.keepalive_timeout, 20 * SIM_SECOND);
+	/* shorter: not before it is acknowledged; back to the default is told, too */
+	sim_cut_locator(s, 1, 0, true);
+	sim_cut_locator(s, 1, 1, true);
+	s->config.reap.send_timeout = 15 * SIM_SECOND;
+	engine_reconfigure(A->engine, s->now, &s->config);
+	sim_run(s, SIM_SECOND);
+	assert_true(sim_context(A, &ulid, &info));
+	assert_in_range(info.send_timeout, 20 * SIM_SECOND, 22 * SIM_SECOND);
+	sim_cut_locator(s, 1, 0, false);
+	sim_cut_locator(s, 1, 1, false);
+	sim_run(s, 30 * SIM_SECOND);
+	assert_true(sim_context(A, &ulid, &info));
+	assert_in_range(info.send_timeout, 15 * SIM_SECOND, 33 * SIM_SECOND / 2);
+	assert_true(sim_context(B, &back, &info));
+	assert_int_equal(info.keepalive_timeout, 15 * SIM_SECOND);
+	sim_free(s);
+}
+
+/* The peer has no list of ours: the option travels alone */
+static void pf21_without_a_list(void **state)
+{
+	struct sim *s = scripted(21);
+	struct shim6_pair ulid = ab(s);
+	struct wire_msg m;
+
+	(void)state;
+	A->single = true;
+	sim_set_local(A);
+	assert_int_equal(engine_establish(A->engine, s->now, &ulid), ENGINE_OK);
+	sim_start_host(B);
+	sim_run(s, 10 * SIM_SECOND);
+	assert_int_equal(state_of(A, &ulid), ENGINE_ESTABLISHED);
+	s->config.reap.send_timeout = 20 * SIM_SECOND;
+	engine_reconfigure(A->engine, s->now, &s->config);
+	decode_last(A, WIRE_UPDATE_REQUEST, &m);
+	assert_true(m.has_keepalive_timeout && !m.prefs.present && !m.locators.present);
+	sim_run(s, SIM_SECOND);
+	assert_int_equal(B->sent[WIRE_UPDATE_ACK], 1);
+	sim_free(s);
+}
+
+/* AMB-R22: a preferred locator that does not answer is tried again after a minute, however often it is preferred */
+static void amb_r22_vain_preference(void **state)
+{
+	uint64_t ct;
+	struct sim *s = with_script(122, &ct);
+	struct shim6_pair back = sim_ulids(s, 1, 0, 0, 0), ulid = ab(s);
+	struct engine_ctx_info info;
+	struct wire_msg probe;
+	struct wire_record sent, got;
+	struct script m;
+
+	(void)state;
+	for (uint32_t i = 0; i < 40; i++) {
+		struct wire_pref p[2] = { { .priority = 9 }, { .priority = (uint8_t)(i % 2) } };
+
+		begin(&m, ct, 100 + i);
+		wire_opt_preferences(&m.b, 77, p, 2, 2);
+		send_as(A, &back, &m);
+		assert_true(sim_context(A, &ulid, &info));
+		while (info.reap != REAP_OPERATIONAL) { /* only the old pair answers */
+			sim_run(s, 100 * SIM_MS);
+			decode_last(A, WIRE_PROBE, &probe);
+			wire_record_get(&probe, 0, &got);
+			if (!shim6_addr_eq(&got.dst, &back.local) || !shim6_addr_eq(&got.src, &back.peer))
+				continue;
+			sent = (struct wire_record){ .src = back.local, .dst = back.peer, .nonce = i };
+			wire_begin_probe(&m.b, m.buf, sizeof(m.buf), ct, WIRE_STA_INBOUND_OK, &sent, 1, &got, 1);
+			send_as(A, &back, &m);
+			assert_true(sim_context(A, &ulid, &info));
+		}
+		sim_run(s, 4 * SIM_SECOND);
+	}
+	assert_in_range(info.episodes, 2, 4); /* in about 160 s */
+	assert_true(sim_counter(A, "limit_preference") > 30);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +380,9 @@ int main(void)
 		cmocka_unit_test(t116_upd_broken_current),
 		cmocka_unit_test(t117_upd_states),
 		cmocka_unit_test(err09_out_of_sync),
+		cmocka_unit_test(tr17_send_timeout_at_run_time),
+		cmocka_unit_test(pf21_without_a_list),
+		cmocka_unit_test(amb_r22_vain_preference),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

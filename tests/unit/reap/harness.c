@@ -92,13 +92,16 @@ static void op_send_keepalive(void *owner, const struct shim6_pair *pair)
 		sim_send(n->sim, n->side, FLIGHT_KEEPALIVE, pair, NULL);
 }
 
-static bool op_send_probe(void *owner, const struct shim6_pair *pair, enum wire_sta sta, const struct wire_record *sent,
-			  unsigned n_sent, const struct wire_record *received, unsigned n_received)
+static bool op_send_probe(void *owner, const struct shim6_pair *pair, bool reply, enum wire_sta sta,
+			  const struct wire_record *sent, unsigned n_sent, const struct wire_record *received,
+			  unsigned n_received)
 {
 	struct node *n = owner;
 	struct log_entry *e;
 
 	assert_in_range(n_sent, 1, WIRE_MAX_RECORDS);
+	/* Exploring is never an answer, and Operational nothing else (PX-11) */
+	assert_true(reply ? sta != WIRE_STA_EXPLORING : sta != WIRE_STA_OPERATIONAL);
 	assert_in_range(n_received, 0, WIRE_MAX_RECORDS);
 	/* PF-07: record 1 is this probe. PF-14: Sta is the state. */
 	assert_true(shim6_addr_eq(&sent[0].src, &pair->local) && shim6_addr_eq(&sent[0].dst, &pair->peer));
