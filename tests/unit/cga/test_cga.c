@@ -14,6 +14,7 @@
 #include "cga/internal.h"
 #include "hex.h"
 #include "test_keys.h"
+#include "test_signatures.h"
 
 static const uint8_t prefixes[9][8] = {
 	{ 0x20, 0x01, 0x0d, 0xb8, 0, 0xa, 0, 1 }, { 0x20, 0x01, 0x0d, 0xb8, 0, 0xb, 0, 1 },
@@ -581,6 +582,28 @@ static void test_signature_tampering(void **state)
 	cga_key_free(key);
 }
 
+/* HS-03, HS-10: of all that the private exponent can make, one octet string is a signature (RFC 8017 section 8.2.2) */
+static void test_signature_encodings(void **state)
+{
+	struct shim6_addr loc[2] = { { { 1 } }, { { 2 } } };
+	uint8_t spki[600], made[CGA_MAX_SIGNATURE];
+	struct cga_pds p;
+	size_t len;
+	struct cga_key *key = keyed_set(&p, spki, &len);
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++) {
+		struct hex sig = hex(encodings[i].hex);
+
+		if (cga_verify_signature(&p, 7, loc, 2, sig.b, sig.len) != (i ? CGA_E_SIGNATURE : CGA_OK))
+			fail_msg("%s: judged wrong", encodings[i].what);
+	}
+	assert_int_equal(cga_sign(key, 7, loc, 2, made, &len), CGA_OK);
+	assert_int_equal(len, 128);
+	assert_memory_equal(made, hex(encodings[0].hex).b, len);
+	cga_key_free(key);
+}
+
 static void test_status_names(void **state)
 {
 	(void)state;
@@ -614,6 +637,7 @@ int main(void)
 		cmocka_unit_test(test_key_judgement),
 		cmocka_unit_test(test_bad_spki_is_no_key),
 		cmocka_unit_test(test_signature_tampering),
+		cmocka_unit_test(test_signature_encodings),
 		cmocka_unit_test(test_status_names),
 	};
 
