@@ -19,12 +19,22 @@ enum ink {
 	INK_BOLD
 };
 
-static const char *ink(enum ink i)
+static bool colored(void)
 {
-	static const char *const codes[] = { "\033[0m", "\033[31m", "\033[32m", "\033[1m" };
 	const char *no = getenv("NO_COLOR");
 
-	return isatty(STDOUT_FILENO) && !(no && *no) ? codes[i] : "";
+	return isatty(STDOUT_FILENO) && !(no && *no);
+}
+
+static const char *ink(enum ink i)
+{
+	static const char *const codes[] = { "", "\033[31m", "\033[32m", "\033[1m" };
+	return colored() ? codes[i] : "";
+}
+
+static const char *plain(void)
+{
+	return colored() ? "\033[0m" : "";
 }
 
 static void put(const struct trial *t, double at, const struct run *r, enum ink color, const char *text)
@@ -34,7 +44,7 @@ static void put(const struct trial *t, double at, const struct run *r, enum ink 
 	printf("%7.2f s  ", at);
 	if (t->n_runs > 1)
 		printf("%-*s", RUN_WIDTH, r ? r->name : "");
-	printf("%s%s%s\n", ink(color), text, ink(INK_NONE));
+	printf("%s%s%s\n", ink(color), text, plain());
 	fflush(stdout);
 }
 
@@ -56,7 +66,7 @@ void account_begin(const struct trial *t)
 
 	if (t->setup->quiet)
 		return;
-	printf("%s%s%s\n\n", ink(INK_BOLD), t->plan.title, ink(INK_NONE));
+	printf("%s%s%s\n\n", ink(INK_BOLD), t->plan.title, plain());
 	printf("Host A has the providers A1 and A2, host B has B1 and B2.");
 	if (t->setup->with_shim6)
 		printf(" Send Timeout %.0f s.", t->send_timeout);
@@ -138,11 +148,6 @@ void account_flows(const struct trial *t, struct run *r, uint64_t now)
 
 /* --- the table at the end ------------------------------------------------------- */
 
-static bool lasting(const struct trial *t, const struct stream *s)
-{
-	return s->end == STREAM_OPEN && s->last + TRIAL_SILENT_NS < (uint64_t)(t->plan.duration * 1e9);
-}
-
 static void cell(const struct trial *t, const struct run *r, const struct flow *f, char *out, size_t cap)
 {
 	const struct stream *s = &f->s;
@@ -162,7 +167,8 @@ static void cell(const struct trial *t, const struct run *r, const struct flow *
 		if (after != UINT64_MAX)
 			snprintf(out + n, cap - (size_t)n, " (%llu after the switch)", (unsigned long long)after);
 	} else {
-		snprintf(out + n, cap - (size_t)n, ", %s%s", lasting(t, s) ? "dead at the end" : end_text(s->end),
+		snprintf(out + n, cap - (size_t)n, ", %s%s",
+			 s->end == STREAM_OPEN && !verdict_alive(t, s) ? "dead at the end" : end_text(s->end),
 			 s->intact > 0	  ? ", intact"
 			 : s->intact == 0 ? ", DAMAGED"
 					  : "");
@@ -191,7 +197,7 @@ void account_end(const struct trial *t)
 	for (unsigned i = 0; i < t->n_verdicts; i++) {
 		const struct verdict *v = &t->verdicts[i];
 
-		printf("%s%s%s  %s\n", ink(v->ok ? INK_GOOD : INK_BAD), v->ok ? "yes" : "NO ", ink(INK_NONE), v->text);
+		printf("%s%s%s  %s\n", ink(v->ok ? INK_GOOD : INK_BAD), v->ok ? "yes" : "NO ", plain(), v->text);
 	}
 	fflush(stdout);
 }

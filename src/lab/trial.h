@@ -106,6 +106,8 @@ void account_end(const struct trial *t);
 
 /* verdict.c */
 void verdict_all(struct trial *t);
+/* Complete, or something still came shortly before the run ended. */
+bool verdict_alive(const struct trial *t, const struct stream *s);
 /* Datagrams lost outside every failure that was not yet answered by a switch; UINT64_MAX: means nothing here. */
 uint64_t verdict_lost_after_switch(const struct trial *t, const struct run *r, const struct flow *f);
 

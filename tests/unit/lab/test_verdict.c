@@ -159,6 +159,21 @@ static void test_a_stream_that_dies(void **state)
 	assert_true(says("DAMAGED", false));
 }
 
+static void test_a_pause_at_the_end_of_a_lossy_run(void **state)
+{
+	(void)state;
+	begin(FLOW_TCP, "loss"); /* ends at 26 s */
+	line("b 420 100 1");	 /* 21.05 s */
+	line("x open");
+	judge();
+	assert_true(says("survived", true));
+	begin(FLOW_TCP, "loss");
+	line("b 380 100 1"); /* 19.05 s */
+	line("x open");
+	judge();
+	assert_true(says("did not survive", false));
+}
+
 static void udp(void)
 {
 	begin(FLOW_UDP, "black-hole");
@@ -288,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_the_drawn_timeout_counts),
 		cmocka_unit_test(test_a_lost_link_shows_at_once),
 		cmocka_unit_test(test_a_stream_that_dies),
+		cmocka_unit_test(test_a_pause_at_the_end_of_a_lossy_run),
 		cmocka_unit_test(test_lost_before_the_switch_is_excused),
 		cmocka_unit_test(test_lost_after_the_switch_is_not),
 		cmocka_unit_test(test_lost_without_any_switch),
