@@ -32,6 +32,14 @@ struct error {
 	struct ip6 quote;
 };
 
+/* The sender of the quoted packet. */
+struct sender {
+	struct sb_pair ulid;
+	__u64 shim; /* the quoted payload header */
+	__u32 slot;
+	__u32 mtu; /* to tell it */
+};
+
 /* The path MTU of the current pair takes effect at once; it never rises here. */
 static __always_inline __u32 learn_mtu(__u32 slot, __u32 reported)
 {
@@ -55,7 +63,7 @@ static __always_inline bool about_shim(const struct error *e, const struct place
 	       (pointer == p->nh_off || (pointer >= p->off && pointer < p->off + SB_SHIM_LEN));
 }
 
-static __always_inline void translate_header(struct error *e, const struct place *p, const struct sb_context *c,
+static __always_inline void translate_header(struct error *e, const struct place *p, const struct sb_pair *ulid,
 					     __u8 inner_nh, __u32 mtu)
 {
 	__u32 pointer = bpf_ntohl(e->icmp.word);
@@ -69,8 +77,8 @@ static __always_inline void translate_header(struct error *e, const struct place
 	if (p->off == IP6_LEN)
 		e->quote.nh = inner_nh;
 	e->quote.len = bpf_htons((__u16)(bpf_ntohs(e->quote.len) - SB_SHIM_LEN));
-	e->quote.src = c->ulid.local;
-	e->quote.dst = c->ulid.peer;
+	e->quote.src = ulid->local;
+	e->quote.dst = ulid->peer;
 }
 
 /* All that goes into the checksum and changes: old out, new in. The field itself is 0 in both. */
@@ -92,20 +100,23 @@ static __always_inline __u16 new_check(__u16 check, const struct error *old, con
 	return csum_fold((__u64)sum);
 }
 
-static __always_inline int translate(struct __sk_buff *skb, __u32 l2, struct error *old, const struct place *p,
-				     const struct sb_context *c, __u64 shim, __u32 mtu)
+static __noinline int translate(struct __sk_buff *skb, __u32 l2, struct error *old, struct place *p, struct sender *s)
 {
 	const __u32 quote = l2 + IP6_LEN + ICMP6_LEN;
-	__u8 inner_nh = (__u8)(bpf_be64_to_cpu(shim) >> 56);
-	__u16 check = old->icmp.check, len;
+	__u16 check, len;
 	struct error new;
+	__u8 inner_nh;
 
+	if (!old || !p || !s)
+		return -1;
+	check = old->icmp.check;
+	inner_nh = (__u8)(bpf_be64_to_cpu(s->shim) >> 56);
 	if (bpf_skb_load_bytes(skb, l2 + 4, &len, 2))
 		return -1;
 	old->icmp.check = 0;
 	new = *old;
-	translate_header(&new, p, c, inner_nh, mtu);
-	new.icmp.check = new_check(check, old, &new, shim, p, bpf_ntohs(len));
+	translate_header(&new, p, &s->ulid, inner_nh, s->mtu);
+	new.icmp.check = new_check(check, old, &new, s->shim, p, bpf_ntohs(len));
 	if (p->off != IP6_LEN) {
 		if (bpf_skb_store_bytes(skb, quote + p->nh_off, &inner_nh, 1, BPF_F_RECOMPUTE_CSUM) ||
 		    move_back(skb, quote + IP6_LEN, p->off - IP6_LEN, SB_SHIM_LEN))
@@ -127,37 +138,48 @@ static __noinline int tell_icmp(__u32 slot, __u64 ct_peer, __u8 type, __u8 code,
 	return tell(&ev);
 }
 
-/* The slot that sends packets like the quoted one; NULL for none. */
-static __always_inline const __u32 *slot_of_quote(const struct error *e, __u64 ct_peer)
+/*
+ * Who sends packets like the quoted one: slot and ULIDs; nonzero for nobody. By
+ * itself, for 512 octets of stack are all that a chain of calls may have together.
+ */
+static __noinline int sender_of(struct error *e, struct sender *s)
 {
-	struct sb_quote_key key = { .current = { .local = e->quote.src, .peer = e->quote.dst }, .ct_peer = ct_peer };
+	struct sb_quote_key key;
+	struct sb_context c;
+	const __u32 *found;
 
-	return bpf_map_lookup_elem(&s6_by_quote, &key);
+	if (!e || !s)
+		return 1;
+	key.ct_peer = bpf_be64_to_cpu(s->shim) & SB_TAG_MASK;
+	key.current.local = e->quote.src;
+	key.current.peer = e->quote.dst;
+	found = bpf_map_lookup_elem(&s6_by_quote, &key);
+	if (!found || context_read(*found, &c))
+		return 1;
+	s->slot = *found;
+	s->ulid = c.ulid;
+	return 0;
 }
 
 /* An error whose quote has a payload header at p. */
 static __noinline int icmp_tagged(struct __sk_buff *skb, __u32 l2, struct error *e, struct place *p)
 {
-	struct sb_context c;
-	const __u32 *slot;
-	__u32 mtu = 0;
-	__u64 shim;
+	struct sender s = { .mtu = 0 };
 
 	if (!e || !p)
 		return TC_ACT_SHOT;
-	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN + ICMP6_LEN + p->off, &shim, sizeof(shim)))
+	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN + ICMP6_LEN + p->off, &s.shim, sizeof(s.shim)))
 		return drop(SB_C_icmp_truncated);
-	if (!(bpf_be64_to_cpu(shim) & (1ULL << 47)))
+	if (!(bpf_be64_to_cpu(s.shim) & (1ULL << 47)))
 		return TC_ACT_UNSPEC; /* a control message: the daemon's socket gets it (I-15) */
-	slot = slot_of_quote(e, bpf_be64_to_cpu(shim) & SB_TAG_MASK);
-	if (!slot || context_read(*slot, &c) || bpf_ntohs(e->quote.len) < SB_SHIM_LEN)
+	if (sender_of(e, &s) || bpf_ntohs(e->quote.len) < SB_SHIM_LEN)
 		return drop(SB_C_icmp_unmatched);
 	if (e->icmp.type == ICMP6_TOO_BIG_TYPE)
-		mtu = learn_mtu(*slot, bpf_ntohl(e->icmp.word));
-	tell_icmp(*slot, c.ct_peer, e->icmp.type, e->icmp.code, mtu);
+		s.mtu = learn_mtu(s.slot, bpf_ntohl(e->icmp.word));
+	tell_icmp(s.slot, bpf_be64_to_cpu(s.shim) & SB_TAG_MASK, e->icmp.type, e->icmp.code, s.mtu);
 	if (about_shim(e, p))
 		return drop(SB_C_icmp_shim);
-	if (translate(skb, l2, e, p, &c, shim, mtu))
+	if (translate(skb, l2, e, p, &s))
 		return drop(SB_C_icmp_failed);
 	count(SB_C_icmp_translated);
 	return TC_ACT_UNSPEC;

@@ -82,7 +82,8 @@ static void compare(const struct frame *in, const struct frame *out, const struc
 	assert_int_equal(out->b[7], in->b[7]);
 	shim_header(shim, in->b[6], tag);
 	assert_memory_equal(out->b + 40, shim, 8);
-	assert_memory_equal(out->b + 48, in->b + 40, in->len - 40);
+	if (!in->unfinished)
+		assert_memory_equal(out->b + 48, in->b + 40, in->len - 40);
 }
 
 static void rewritten(int shim, int wire, enum kind plain, unsigned nh, const struct shim6_pair *u,
@@ -95,7 +96,7 @@ static void rewritten(int shim, int wire, enum kind plain, unsigned nh, const st
 		expect_frame(wire, TAGGED, &g);
 	while (memcmp(g.b + 8, current->local.b, 16) != 0);
 	compare(&f, &g, u, current, tag);
-	assert_false(f.unfinished);
+	assert_false(g.unfinished);
 	assert_true(checksum_valid(&g, 48, nh, u));
 }
 
@@ -108,6 +109,7 @@ static void test_rewrite(void **state)
 	int class = 0xb8, hops = 77;
 
 	(void)state;
+	lab_offload(false); /* what is on the wire is complete */
 	contexts(&alternative);
 	shim_a = capture(&A, "shim0"), shim_b = capture(&B, "shim0");
 	wire = capture(&R, "ra2"), dead = capture(&R, "ra1");

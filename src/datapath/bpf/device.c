@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The veth pair and the tc filters. shim0 must not offload segmentation or
- * checksums: nobody behind it could do them for next header 140. Neither end
- * resolves neighbours or configures itself: no packet there but those led there.
+ * The veth pair and the tc filters. shim0 must not offload segmentation: nobody
+ * behind it could do it for next header 140. Checksums are finished there as
+ * well, since some hardware reads headers to find them. Neither end resolves neighbours or configures itself: no packet
+ * there but those led there.
  */
 #include <net/if.h>
 
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "datapath/bpf/dp.h"
@@ -46,18 +48,95 @@ static int hardware_address(const char *name, struct sockaddr *sa)
 	return rc;
 }
 
+static int offload(const char *name, uint32_t command, bool on)
+{
+	struct ethtool_value v = { .cmd = command, .data = on };
+
+	return ethtool(name, &v);
+}
+
+/* The names of the features of a device; NULL when it does not tell. */
+static struct ethtool_gstrings *feature_names(const char *name)
+{
+	struct {
+		struct ethtool_sset_info info;
+		uint32_t count;
+	} set = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
+	struct ethtool_gstrings *names;
+
+	if (ethtool(name, &set) || !set.info.sset_mask)
+		return NULL;
+	names = calloc(1, sizeof(*names) + (size_t)set.count * ETH_GSTRING_LEN);
+	if (!names)
+		return NULL;
+	names->cmd = ETHTOOL_GSTRINGS;
+	names->string_set = ETH_SS_FEATURES;
+	names->len = set.count;
+	if (!ethtool(name, names))
+		return names;
+	free(names);
+	return NULL;
+}
+
+/* Those that have no command of their own; one that the kernel does not know is off. */
+static int feature_off(const char *name, const char *feature)
+{
+	struct ethtool_gstrings *names = feature_names(name);
+	struct ethtool_sfeatures *set;
+	int rc = names ? 0 : -EOPNOTSUPP;
+
+	for (uint32_t i = 0; names && i < names->len; i++) {
+		if (strncmp((const char *)names->data + (size_t)i * ETH_GSTRING_LEN, feature, ETH_GSTRING_LEN))
+			continue;
+		set = calloc(1, sizeof(*set) + (names->len + 31) / 32 * sizeof(set->features[0]));
+		if (!set) {
+			rc = -ENOMEM;
+			break;
+		}
+		set->cmd = ETHTOOL_SFEATURES;
+		set->size = (names->len + 31) / 32;
+		set->features[i / 32].valid = 1u << i % 32;
+		rc = ethtool(name, set);
+		free(set);
+		break;
+	}
+	free(names);
+	return rc;
+}
+
+/*
+ * Kernels before 6.11 refuse UDP_SEGMENT (EIO) where the device does not offer
+ * checksums, so there shim0 offers them: the real device, or the stack in its
+ * place, finishes them from where they start, whatever is in front. But a
+ * packet that is to be split above the shim must be complete before.
+ */
+static bool kernel_wants_checksums_offered(void)
+{
+	unsigned major = 0, minor = 0;
+	struct utsname u;
+
+	if (uname(&u) || sscanf(u.release, "%u.%u", &major, &minor) != 2)
+		return false;
+	return major < 6 || (major == 6 && minor < 11);
+}
+
+int dp_shim_checksums(const struct datapath *dp, bool may_split)
+{
+	char name[IFNAMSIZ + 1];
+
+	if (!kernel_wants_checksums_offered())
+		return 0;
+	snprintf(name, sizeof(name), "%s0", dp->device);
+	return offload(name, ETHTOOL_STXCSUM, !may_split);
+}
+
 static int offloads_off(const char *name)
 {
-	static const uint32_t commands[] = { ETHTOOL_STSO, ETHTOOL_SGSO, ETHTOOL_STXCSUM };
+	int rc = offload(name, ETHTOOL_STSO, false);
 
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		struct ethtool_value v = { .cmd = commands[i], .data = 0 };
-		int rc = ethtool(name, &v);
-
-		if (rc)
-			return rc;
-	}
-	return 0;
+	rc = rc ? rc : offload(name, ETHTOOL_SGSO, false);
+	rc = rc ? rc : feature_off(name, "tx-udp-segmentation");
+	return rc ? rc : offload(name, ETHTOOL_STXCSUM, false);
 }
 
 int dp_device_exists_and_is_veth(const char *name)

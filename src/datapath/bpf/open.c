@@ -207,6 +207,7 @@ static int install_all(struct datapath *dp, char *err, size_t err_len)
 	rc = rc ? rc : dp_config_write(dp);
 	rc = rc ? rc : dp_rules_add(dp);
 	rc = rc ? rc : dp_takeover_contexts(dp);
+	rc = rc ? rc : dp_shim_checksums(dp, dp->n_tcp_routes);
 	rc = rc ? rc : dp_reattach_all(dp);
 	if (rc) {
 		snprintf(err, err_len, "cannot install the data path: %s", strerror(-rc));

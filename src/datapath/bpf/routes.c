@@ -75,8 +75,8 @@ static void tcp_route_set(struct datapath *dp, struct dp_slot *s, unsigned mtu)
 		dp->counters[DP_C_ROUTE_FAILURES]++;
 		return;
 	}
-	if (!s->tcp_routed)
-		dp->n_tcp_routes++;
+	if (!s->tcp_routed && !dp->n_tcp_routes++ && dp_shim_checksums(dp, true))
+		dp->counters[DP_C_ROUTE_FAILURES]++;
 	s->tcp_routed = true;
 }
 
@@ -90,8 +90,11 @@ static void tcp_route_unset(struct datapath *dp, struct dp_slot *s)
 	s->tcp_routed = false;
 	if (rtnl_route_del(dp->rtnl, &rt))
 		dp->counters[DP_C_ROUTE_FAILURES]++;
-	if (--dp->n_tcp_routes == 0)
-		rtnl_rule_del(dp->rtnl, &rule);
+	if (--dp->n_tcp_routes)
+		return;
+	rtnl_rule_del(dp->rtnl, &rule);
+	if (dp_shim_checksums(dp, false))
+		dp->counters[DP_C_ROUTE_FAILURES]++;
 }
 
 /* Routes as the projection and the path MTU of the slot want them. */
