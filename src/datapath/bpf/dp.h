@@ -123,7 +123,7 @@ static inline struct shim6_pair dp_from_pair(const struct sb_pair *s)
 
 /* device.c */
 int dp_shim_create(struct datapath *dp, char *err, size_t err_len);
-int dp_device_exists_and_is_veth(const char *name); /* 1 yes, 0 absent, negative: another kind */
+int dp_device_exists_and_is_veth(const char *name);		  /* 1 yes, 0 absent, negative: another kind */
 int dp_shim_checksums(const struct datapath *dp, bool may_split); /* a path so narrow that packets are split */
 int dp_filter_attach(unsigned ifindex, bool ingress, int prog_fd);
 int dp_filter_detach(unsigned ifindex, bool ingress);	/* ours only; 0 also when there is none */
