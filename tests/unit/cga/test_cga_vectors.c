@@ -223,7 +223,7 @@ static void test_same_numbers(void **state)
 	assert_string_equal(str(vectors, "hash"), "SHA-1");
 }
 
-/* TH02, TH06 (HG-01..10) */
+/* TH02, TH06 (HG-01..10) (HE-09, HG-12) */
 static void test_generate_every_set(void **state)
 {
 	const struct vector *sets = get(vectors, "hba_sets");
@@ -343,7 +343,7 @@ static int verify_by_method(struct cga_verifier *v, const char *method, const st
 	return CGA_E_ARGUMENT;
 }
 
-/* TH03, TH10, TH12 (HV-01..10, HE-04, HE-06, HE-11) */
+/* TH03, TH10, TH12 (HV-01..10, HE-04, HE-06, HE-11) (HE-10) */
 static void test_every_verify_case(void **state)
 {
 	const struct vector *cases = get(vectors, "verify_cases");
@@ -398,7 +398,7 @@ static struct cga_key *key_for(const struct cga_pds *p)
 	return NULL;
 }
 
-/* TH15 (HS-05): a key is ours to sign with from 1024 bits on */
+/* TH15 (HS-05): a key is ours to sign with from 1024 bits on (V-16, HS-09) */
 static void test_every_key(void **state)
 {
 	const struct vector *keys = get(vectors, "test_rsa_keys");
@@ -432,7 +432,7 @@ static void test_every_key(void **state)
 	}
 }
 
-/* HS-01, TH18: tag, generation, CGA locators in list order, and that is what the file says, too */
+/* HS-01, TH18: tag, generation, CGA locators in list order, and that is what the file says, too (HS-07) */
 static void check_signed_data(const struct vector *c, const struct shim6_addr *cga, unsigned n)
 {
 	struct hex want = hexof(c, "signed_data"), tag = hexof(vectors, "shim6_cga_message_type_tag");

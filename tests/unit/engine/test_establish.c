@@ -62,7 +62,7 @@ static void t041_trigger_once(void **state)
 	sim_free(s);
 }
 
-/* Z-01: 10^5 I1 from distinct sources leave nothing behind and are answered at a bounded rate */
+/* Z-01: 10^5 I1 from distinct sources leave nothing behind and are answered at a bounded rate (E-08, E-20) */
 static void t042_r1_stateless(void **state)
 {
 	struct sim *s = scripted(42);
@@ -94,6 +94,7 @@ static bool note_i1(struct sim *s, struct sim_packet *p, void *arg)
 	return false;
 }
 
+/* E-06, T-05 */
 static void t043_i1_retrans_t045_holddown(void **state)
 {
 	struct sim *s = two_hosts(43);
@@ -128,7 +129,7 @@ static void t043_i1_retrans_t045_holddown(void **state)
 	sim_free(s);
 }
 
-/* T-02: first interval uniform in [2, 6] s: Kolmogorov-Smirnov against the line */
+/* T-02: first interval uniform in [2, 6] s: Kolmogorov-Smirnov against the line (T-03) */
 static void t044_jitter_dist(void **state)
 {
 	struct sim *s = two_hosts(44);
@@ -161,6 +162,7 @@ static void icmp_quote(struct sim *s, uint8_t type, uint8_t code, const struct s
 	engine_input_icmp(A->engine, s->now, type, code, 6, quote, 40 + m->len);
 }
 
+/* T-06, I-17 */
 static void t046_icmp_nosupport_t047_forged(void **state)
 {
 	struct sim *s = scripted(46);
@@ -194,6 +196,7 @@ static void t046_icmp_nosupport_t047_forged(void **state)
 	sim_free(s);
 }
 
+/* S-02 */
 static void t048_cache_not_responder(void **state)
 {
 	static const enum engine_state why[] = { ENGINE_E_FAILED, ENGINE_NO_SUPPORT };
@@ -236,6 +239,7 @@ static void reply_r2(struct sim *s, const struct shim6_pair *pair, uint64_t ct, 
 	send_as(A, pair, &m);
 }
 
+/* E-40, E-83, S-03, S-05, N-03, A-31 */
 static void t049_r1_wrong_t050_r1_dup(void **state)
 {
 	struct sim *s = scripted(49);
@@ -267,6 +271,7 @@ static void t049_r1_wrong_t050_r1_dup(void **state)
 	sim_free(s);
 }
 
+/* E-61, E-63 */
 static void t051_i2_stale(void **state)
 {
 	struct sim *s = scripted(51);
@@ -288,6 +293,7 @@ static void t051_i2_stale(void **state)
 	sim_free(s);
 }
 
+/* E-21, E-62 */
 static void t052_i2_tampered(void **state)
 {
 	struct sim *s = scripted(52);
@@ -328,7 +334,7 @@ static void t052_i2_tampered(void **state)
 	sim_free(s);
 }
 
-/* the I2 may carry another initiator nonce; T063: and no list */
+/* the I2 may carry another initiator nonce; T063: and no list (E-25, V-14) */
 static void t053_i2_new_nonce_t063_single_homed(void **state)
 {
 	struct sim *s = scripted(53);
@@ -355,6 +361,7 @@ static void t053_i2_new_nonce_t063_single_homed(void **state)
 	sim_free(s);
 }
 
+/* T-04 */
 static void t054_i2_retry_fallback(void **state)
 {
 	struct sim *s = scripted(54);
@@ -382,6 +389,7 @@ static void t054_i2_retry_fallback(void **state)
 	sim_free(s);
 }
 
+/* E-09, E-11, S-04 */
 static void t056_i1_match_established(void **state)
 {
 	struct sim *s = scripted(56);
@@ -447,6 +455,7 @@ static void t058_ulid_option(void **state)
 	sim_free(s);
 }
 
+/* E-12 */
 static void t059_ulid_not_ours(void **state)
 {
 	struct sim *s = scripted(59);
@@ -491,6 +500,7 @@ static void t060_i2_foreign_ulid(void **state)
 	sim_free(s);
 }
 
+/* Z-02, E-27 */
 static void t064_secret_rotate(void **state)
 {
 	struct sim *s = scripted(64);

@@ -30,7 +30,8 @@ static void offer(struct sim *s, const struct shim6_addr *locator, unsigned n, c
 	send_as(A, &back, &m);
 }
 
-/* W-53, F-02: a locator listed twice is one locator; the second keeps its index for preferences and no more */
+/* W-53, F-02: a locator listed twice is one locator; the second keeps its index for preferences and no more (E-64,
+ * E-65) */
 static void locator_listed_twice(void **state)
 {
 	struct sim *s = scripted(1);

@@ -22,6 +22,7 @@ static unsigned everything_sent(const struct sim_host *h)
 	return n;
 }
 
+/* K-04 */
 static void t140_gc_idle(void **state)
 {
 	struct sim *s = two_established(140);
@@ -44,6 +45,7 @@ static void t140_gc_idle(void **state)
 	sim_free(s);
 }
 
+/* K-05 */
 static void t141_gc_plain_traffic(void **state)
 {
 	struct sim *s = two_established(141);

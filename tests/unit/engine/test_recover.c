@@ -23,6 +23,7 @@ static struct sim *moved(uint64_t seed)
 	return s;
 }
 
+/* */
 static void t080_r1bis_payload(void **state)
 {
 	struct sim *s = scripted(80);
@@ -40,6 +41,7 @@ static void t080_r1bis_payload(void **state)
 	sim_free(s);
 }
 
+/* W-11 */
 static void t081_r1bis_control(void **state)
 {
 	static const uint8_t type[] = { 64, 65, 66, 67, 1, 2, 3, 4, 5, 6, 68 };
@@ -100,6 +102,7 @@ static void t081_r1bis_control(void **state)
 	sim_free(s);
 }
 
+/* G-06, N-04 */
 static void t082_recover(void **state)
 {
 	struct sim *s = moved(82);
@@ -228,6 +231,7 @@ static void t085_i2bis_retry(void **state)
 	sim_free(s);
 }
 
+/* */
 static void t086_r1bis_wrong(void **state)
 {
 	struct engine_ctx_info info;
@@ -254,6 +258,7 @@ static void t086_r1bis_wrong(void **state)
 	sim_free(s);
 }
 
+/* R-12, E-23, G-06 */
 static void t087_i2bis_bad_validator_t088_tag(void **state)
 {
 	struct sim *s = scripted(87);
@@ -295,7 +300,7 @@ static void t087_i2bis_bad_validator_t088_tag(void **state)
 	sim_free(s);
 }
 
-/* F-04: the peer gives its tag to a second ULID pair */
+/* F-04: the peer gives its tag to a second ULID pair (F-01, F-05, F-08) (E-80) */
 static void t089_confusion_t091_unverified(void **state)
 {
 	struct sim *s = scripted(89);
@@ -385,7 +390,7 @@ static void t092_three_party(void **state)
 	sim_free(s);
 }
 
-/* G-08: 7 bits of tag: 128 contexts, no tag twice, the 129th refused */
+/* G-08: 7 bits of tag: 128 contexts, no tag twice, the 129th refused (G-02, G-05) */
 static void t093_tag_unique(void **state)
 {
 	struct sim *s = scripted(93);

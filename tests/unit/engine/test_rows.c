@@ -176,7 +176,8 @@ static void assert_identity(const struct sim *s, const struct wire_msg *m)
 	assert_true(shim6_addr_eq(&m->ulid_receiver, &B->addr[0]));
 }
 
-/* W-67, W-68, W-71, E-03, E-04, E-42, E-43, E-46, H-06: a fork off its ULIDs says so in each message */
+/* R-08, R-10, W-67, W-68, W-71, E-03, E-04, E-42, E-43, E-46, H-06: a fork off its ULIDs says so in each message (H-02,
+ * E-45) */
 static void r08_fork_recovers(void **state)
 {
 	struct sim *s = scripted(8);

@@ -101,7 +101,8 @@ static void assert_refused(const struct signer *g, unsigned method_index)
 	assert_int_equal(m.error_pointer, 40 + 24 + 24 + 9 + method_index);
 }
 
-/* T103, T107 (V-15, V-20, HS-01, HS-08): each locator by its own method, signed ones need not be CGAs */
+/* T103, T107 (V-15, V-20, HS-01, HS-08): each locator by its own method, signed ones need not be CGAs (W-63, W-64,
+ * W-65, V-13, V-24) */
 static void t103_cga_ok_t107_mixed(void **state)
 {
 	struct signer g;
@@ -126,7 +127,7 @@ static void t103_cga_ok_t107_mixed(void **state)
 	signer_free(&g);
 }
 
-/* T104, T109 (HS-03): another order, another generation, no signature at all */
+/* T104, T109 (HS-03): another order, another generation, no signature at all (W-64) */
 static void t104_bad_signature_t109_order(void **state)
 {
 	struct signer g;
@@ -205,7 +206,8 @@ static void v25_our_own_address_in_the_list(void **state)
 	signer_free(&g);
 }
 
-/* T110, T119 (W-73, U-06, Z-05): a locator added and the others BROKEN; V sees probes, and payload once it answered */
+/* T110, T119 (W-73, U-06, Z-05): a locator added and the others BROKEN; V sees probes, and payload once it answered
+ * (V-03, V-05, U-23, PN-06) */
 static void t110_add_t119_flood_guard(void **state)
 {
 	struct signer g;

@@ -24,6 +24,7 @@ static void begin(struct script *m, uint64_t ct, uint32_t nonce)
 	wire_begin_update_request(&m->b, m->buf, sizeof(m->buf), ct, nonce);
 }
 
+/* T-07, U-07, U-03 */
 static void t111_upd_retrans(void **state)
 {
 	uint64_t ct, at[16], last = 0;
@@ -91,6 +92,7 @@ static void t112_upd_supersede(void **state)
 	sim_free(s);
 }
 
+/* U-18, U-19, U-20 */
 static void t113_upd_gen_mismatch_t114_count(void **state)
 {
 	uint64_t ct;
@@ -137,6 +139,7 @@ static void t113_upd_gen_mismatch_t114_count(void **state)
 	sim_free(s);
 }
 
+/* R-03, U-13, PI-01 */
 static void t115_upd_bad_addr(void **state)
 {
 	uint64_t ct;
@@ -160,7 +163,7 @@ static void t115_upd_bad_addr(void **state)
 	sim_free(s);
 }
 
-/* U-23, T119: the current locator is BROKEN: probes first, payload stays until one comes back */
+/* U-23, T119: the current locator is BROKEN: probes first, payload stays until one comes back (V-21, PI-06) */
 static void t116_upd_broken_current(void **state)
 {
 	uint64_t ct;

@@ -108,6 +108,7 @@ static void check_accepted(const struct vector *v, struct sim *s, const struct c
 	assert_int_equal(c->reap.episode->n_received, 1);
 }
 
+/* PF-04, PF-06, PN-11, W-39 (W-38) */
 static void check_message(const struct vector *v)
 {
 	struct shim6_addr src = addr_of(text(v, "src")), dst = addr_of(text(v, "dst"));
@@ -149,7 +150,8 @@ static void messages(void **state)
 		check_message(&list->items[i]);
 }
 
-/* Inside an Update Request; X is what the option says, within [3, 3600], or stays what it was. */
+/* Inside an Update Request; X is what the option says, within [3, 3600], or stays what it was. (PF-18, PF-22, PF-23,
+ * PT-22) */
 static void check_option(const struct vector *v)
 {
 	const struct vector *expect = get(v, "expect");

@@ -36,6 +36,7 @@ static void offer(struct sim *s, const struct shim6_addr *l, const uint8_t *meth
 	assert_memory_equal(m.quote.p + 8, &back.local, 16);
 }
 
+/* V-09, V-11, HV-13 */
 static void t100_hba(void **state)
 {
 	struct sim *s = scripted(100);
@@ -60,7 +61,7 @@ static void t100_hba(void **state)
 	sim_free(s);
 }
 
-/* T102, V-10: the PDS is not that of ULID(peer): silence */
+/* T102, V-10: the PDS is not that of ULID(peer): silence (HV-14) */
 static void t102_hba_ulid_bad(void **state)
 {
 	struct sim *s = scripted(102);

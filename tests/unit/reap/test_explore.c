@@ -44,6 +44,7 @@ static uint64_t probe_time(unsigned i)
 	return e->at - log_nth(&n, LOG_PROBE, 0)->at;
 }
 
+/* PS-31 */
 static void tr67_payload_alone_never_ends_inbound_ok(void **state)
 {
 	struct shim6_pair p = pair_of(0, 0, 0);
@@ -92,6 +93,7 @@ static void tr69_probe_op_provokes_nothing(void **state)
 	assert_int_equal(n.t.ka_t0, START);
 }
 
+/* PX-04, PX-05, PX-14, PC-01, PC-02 */
 static void tr70_schedule(void **state)
 {
 	const unsigned tau[] = { 0,	500,   1000,  1500,   2500,   4500,   8500,
@@ -104,6 +106,7 @@ static void tr70_schedule(void **state)
 		assert_int_equal(probe_time(k), tau[k] * MSEC);
 }
 
+/* PX-06, PC-03 */
 static void tr70_jitter_and_cap(void **state)
 {
 	unsigned shorter = 0, longer = 0;
@@ -132,6 +135,7 @@ static void tr70_jitter_and_cap(void **state)
 	assert_true(shorter > 200 && longer > 150);
 }
 
+/* PX-03 */
 static void tr71_every_pair_once_then_again(void **state)
 {
 	unsigned seen[9] = { 0 };
@@ -253,6 +257,7 @@ static void tr79_far_position(void **state)
 	fail();
 }
 
+/* PX-17 */
 static void tr80_probe_op_on_a_reported_pair(void **state)
 {
 	const struct log_entry *second, *op;
@@ -289,6 +294,7 @@ static void tr81_lost_probe_op_is_repeated(void **state)
 	assert_int_equal(log_count(&n, LOG_END), 1);
 }
 
+/* PS-30 */
 static void tr82_old_pair_until_confirmed(void **state)
 {
 	struct shim6_pair old = pair_of(0, 0, 0), back = pair_of(0, 1, 1);
@@ -306,6 +312,7 @@ static void tr82_old_pair_until_confirmed(void **state)
 	assert_int_equal(log_last(&n, LOG_END)->cause, REAP_CAUSE_SEND_TIMEOUT);
 }
 
+/* PX-21 */
 static void tr84_gone_locator_is_never_probed_again(void **state)
 {
 	(void)state;

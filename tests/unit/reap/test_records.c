@@ -44,6 +44,7 @@ static void receive(uint64_t at, enum wire_sta sta, uint32_t nonce, const struct
 	node_probe(&n, START + at, back, &p);
 }
 
+/* PN-06, PN-10 */
 static void tr94_forged_and_foreign_records(void **state)
 {
 	struct shim6_pair old = pair_of(0, 0, 0);
@@ -90,6 +91,7 @@ static void tr95_record_of_another_context(void **state)
 	assert_int_equal(n.r.records_unknown, 1);
 }
 
+/* AMB-R7 */
 static void tr96_nothing_reported(void **state)
 {
 	struct shim6_pair old = pair_of(0, 0, 0);
@@ -103,6 +105,7 @@ static void tr96_nothing_reported(void **state)
 	assert_pair(&log_last(&n, LOG_PROBE)->pair, &old);
 }
 
+/* PN-09, PS-28 */
 static void tr97_which_of_several(void **state)
 {
 	struct wire_record two[2];
@@ -124,6 +127,7 @@ static void tr97_which_of_several(void **state)
 	assert_int_equal(log_count(&n, LOG_PROBED), 2);
 }
 
+/* PN-11 */
 static void tr98_duplicate(void **state)
 {
 	(void)state;
@@ -133,6 +137,7 @@ static void tr98_duplicate(void **state)
 	assert_int_equal(log_nth(&n, LOG_PROBE, 1)->n_received, 1);
 }
 
+/* PN-13 */
 static void tr99_received_is_wiped_sent_is_kept(void **state)
 {
 	struct wire_record late;
@@ -183,6 +188,7 @@ static int compare_u32(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* PN-01, PN-03 (PN-02) */
 static void tr101_every_probe_has_its_own_nonce(void **state)
 {
 	static uint32_t nonce[20000];
@@ -216,6 +222,7 @@ static void tr102_probe_op_of_the_episode_before(void **state)
 	assert_int_equal(n.r.probes_stale, 1);
 }
 
+/* PS-29, AMB-R2 */
 static void tr103_probe_op_chooses_too(void **state)
 {
 	struct shim6_pair want = pair_of(0, 1, 1);
@@ -276,6 +283,7 @@ static void amb_r30_confirmation_names_earlier_probes(void **state)
 	assert_int_equal(log_last(&n, LOG_PROBE)->n_sent, 1);
 }
 
+/* PC-08 */
 static void tr11_pn12_more_than_fifteen(void **state)
 {
 	unsigned rare = 0;
@@ -306,6 +314,7 @@ static void tr11_pn12_more_than_fifteen(void **state)
 	assert_true(16 + 40 * (e->n_sent + e->n_received) + 40 <= 1280);
 }
 
+/* PC-10 */
 static void pc10_history_is_a_ring(void **state)
 {
 	struct wire_record first, recent;
@@ -322,6 +331,7 @@ static void pc10_history_is_a_ring(void **state)
 	assert_int_equal(n.r.state, REAP_OPERATIONAL);
 }
 
+/* PF-11, PF-12 */
 static void tr09_amb_r13_records_are_echoed_verbatim(void **state)
 {
 	struct wire_record own = { address(9, 9), address(8, 8), 0xdeadbeef, 0xcafef00d };

@@ -89,6 +89,7 @@ static void tr22_keepalive_stops_it(void **state)
 	expect_expiry(30 * SEC);
 }
 
+/* PT-07, AMB-R1 */
 static void tr23_tr38_one_way_stream_gets_keepalives(void **state)
 {
 	(void)state;
@@ -105,6 +106,7 @@ static void tr23_tr38_one_way_stream_gets_keepalives(void **state)
 	assert_int_equal(log_count(&n, LOG_STATE), 0);
 }
 
+/* PT-09 */
 static void tr24_single_packet(void **state)
 {
 	const uint64_t want[] = { 5 * SEC, 10 * SEC, 15 * SEC };
@@ -149,6 +151,7 @@ static void pt07_late_timer(void **state)
 	assert_true(n.t.ka_t0 == 0);
 }
 
+/* PT-10 */
 static void tr25_own_payload_replaces_the_keepalive(void **state)
 {
 	(void)state;
@@ -230,6 +233,7 @@ static void tr29_idle_is_silence(void **state)
 	assert_int_equal(n.wakeups, 0);
 }
 
+/* PT-12 */
 static void tr31_keepalive_uses_the_current_pair(void **state)
 {
 	struct shim6_pair p = pair_of(0, 1, 1);
@@ -242,6 +246,7 @@ static void tr31_keepalive_uses_the_current_pair(void **state)
 	assert_pair(&log_nth(&n, LOG_KEEPALIVE, 0)->pair, &p);
 }
 
+/* PT-08, PC-06, AMB-R16 */
 static void tr32_drawn_values(void **state)
 {
 	const unsigned percent[] = { 4, 10, 50 };
@@ -309,6 +314,7 @@ static void tr39_resumed_after_an_hour(void **state)
 	assert_int_equal(log_count(&n, LOG_PROBE), 2);
 }
 
+/* PT-22, PC-05 */
 static void pt22_keepalive_timeout_is_clamped(void **state)
 {
 	const unsigned in[] = { 30, 10, 65535, 1, 3600 }, out[] = { 30, 10, 3600, 3, 3600 };

@@ -90,6 +90,7 @@ static size_t canonical(const uint8_t *buf, const struct wire_msg *m, uint8_t *o
 	return options;
 }
 
+/* PF-01, PF-03, PF-12, W-07, W-08 */
 static void check_accepted(const struct vector *v, const uint8_t *buf, size_t len, const struct wire_msg *m)
 {
 	uint8_t want[WIRE_MAX_MSG], again[WIRE_MAX_MSG];
@@ -115,6 +116,7 @@ static void check_accepted(const struct vector *v, const uint8_t *buf, size_t le
 	assert_memory_equal(again, want, n);
 }
 
+/* W-39, W-76 */
 static void check_message(const struct vector *v)
 {
 	const char *expect = text(v, "expect");
@@ -162,6 +164,7 @@ static size_t in_r2(uint8_t *buf, size_t cap, const uint8_t *option, size_t len)
 	return wire_finish(&b);
 }
 
+/* PF-18 */
 static void check_option(const struct vector *v)
 {
 	static const uint8_t ours[6] = { 0, 20, 0, 4, 0, 0 };
