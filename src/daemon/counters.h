@@ -41,6 +41,7 @@
 	X(turn_longest_us)	 /* no count: processor time of the longest turn of the loop */                        \
 	X(turns_slow)		 /* turns of more than 50 ms */                                                        \
 	X(dad_collisions)	 /* HBA addresses found in use by another host */                                      \
+	X(neighbours_dropped)	 /* neighbours that held back packets on an interface that went down */                \
 	X(rtnl_failed)		 /* addresses the kernel refused to add or remove */
 
 enum daemon_counter {

@@ -82,6 +82,8 @@ struct daemon {
 
 	struct daemon_todo *todo;
 	size_t n_todo, cap_todo;
+	unsigned left[HOST_MAX_LINKS]; /* dead interfaces that a context has left in this turn */
+	unsigned n_left;
 	bool triggered;	   /* engine_trigger() made a context */
 	uint64_t last_new; /* its id */
 	struct daemon_retrigger retrigger[DAEMON_MAX_RETRIGGER];

@@ -101,6 +101,21 @@ static void retrigger_at(struct daemon *d, const struct shim6_pair *ulid, uint64
 	*r = (struct daemon_retrigger){ .ulid = *ulid, .due = due };
 }
 
+/* Of a locator that is down: its interface holds back what it still got (daemon_settle). */
+static void note_left(struct daemon *d, const struct shim6_addr *locator)
+{
+	const struct local *l = locals_find(d->locals, locator);
+
+	if (!l || !l->ifindex || !(l->engine.flags & ENGINE_LOCAL_DOWN))
+		return;
+	for (unsigned i = 0; i < d->n_left; i++) {
+		if (d->left[i] == l->ifindex)
+			return;
+	}
+	if (d->n_left < HOST_MAX_LINKS)
+		d->left[d->n_left++] = l->ifindex;
+}
+
 static void op_event(void *user, const struct engine_event *ev)
 {
 	struct daemon *d = user;
@@ -115,6 +130,9 @@ static void op_event(void *user, const struct engine_event *ev)
 	case ENGINE_EV_FAILED:
 		retrigger_at(d, &ev->ulid,
 			     ev->now + (ev->reason == ENGINE_WHY_NO_SUPPORT ? ec->icmp_holddown : ec->no_r1_holddown));
+		break;
+	case ENGINE_EV_SWITCHED:
+		note_left(d, &ev->from.local);
 		break;
 	case ENGINE_EV_GONE:
 		if (!d->keep && ev->reason != ENGINE_WHY_SHUTDOWN)

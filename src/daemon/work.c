@@ -80,6 +80,20 @@ static void release(struct daemon *d, uint64_t now, const struct daemon_todo *t)
 		held_release(d->held, now, t->slot, info.ct_local, inject, d);
 }
 
+/* Now that the data path sends nothing there any more. */
+static void clear_dead_interfaces(struct daemon *d)
+{
+	for (unsigned i = 0; i < d->n_left; i++) {
+		int n = rtnl_neigh_drop_unresolved(d->rtnl, d->left[i]);
+
+		if (n < 0)
+			count(&d->counters, DC_rtnl_failed);
+		else
+			counter_add(&d->counters, DC_neighbours_dropped, (uint64_t)n);
+	}
+	d->n_left = 0;
+}
+
 void daemon_settle(struct daemon *d)
 {
 	uint64_t now = daemon_now(), deadline, again;
@@ -89,6 +103,7 @@ void daemon_settle(struct daemon *d)
 		engine_timer(d->engine, now);
 		deadline = engine_next_deadline(d->engine);
 	}
+	clear_dead_interfaces(d);
 	/* First the segments that a connection waits for, then the journal. */
 	for (size_t i = 0; i < d->n_todo; i++) {
 		if (d->todo[i].release)

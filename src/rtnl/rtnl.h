@@ -70,6 +70,13 @@ struct rtnl_rule {
 int rtnl_rule_add(struct rtnl *r, const struct rtnl_rule *rule);
 int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule);
 
+/*
+ * Drop the packets that wait for neighbours of this interface that do not
+ * answer. TCP sends no segment again while one waits there, for three seconds.
+ * Returns how many neighbours there were, or a negative errno.
+ */
+int rtnl_neigh_drop_unresolved(struct rtnl *r, unsigned ifindex);
+
 /* Number of tc filters on a device's clsact, both directions; or negative errno. */
 int rtnl_clsact_filters(struct rtnl *r, unsigned ifindex);
 

@@ -11,7 +11,8 @@ from netns import inside, wait_until
 
 
 def test_handshake_of_both_kinds(peer):
-    """T063, and a peer with an HBA set: its list is verified, ours comes with R2."""
+    """T063: a peer with nothing but its ULID. Our list comes with R2: C-01, C-05, E-10, E-20, E-63, E-81, W-50..W-52,
+    W-62, W-69, W-72, V-12."""
     ct, n = w.tag(), w.nonce()
     answer, when = peer.ask(ct, n), time.monotonic()
     assert answer.tag is not None and len(answer.options[w.VALIDATOR]) >= 12
@@ -31,7 +32,8 @@ def test_handshake_of_both_kinds(peer):
 
 
 def test_list_is_verified(peer):
-    """T100 to T102: an honest list is taken; one with a foreign locator, or of other addresses, makes no context."""
+    """T100 to T102, V-02, V-09, E-62, E-65: an honest list is taken; one with a foreign locator, or of other addresses,
+    makes no context."""
     answer = peer.ask(ct := w.tag(), n := w.nonce())
     forged = w.locator_list([peer.addr, "2001:db8:5::1"]) + w.option(w.PDS, peer.set.pds)
     when = time.monotonic()
@@ -50,7 +52,7 @@ def test_list_is_verified(peer):
 
 
 def test_t052_i2_tampered(peer):
-    """Anything changed between R1 and I2 that the validator covers: silence."""
+    """Anything changed between R1 and I2 that the validator covers: silence (E-21, E-22, E-60, E-62, E-25)."""
     ct, n = w.tag(), w.nonce()
     r1 = peer.ask(ct, n)
     validator, rn = r1.options[w.VALIDATOR], r1.responder_nonce
@@ -81,6 +83,7 @@ def test_t052_i2_tampered(peer):
 
 
 def test_t055_i2_again(peer):
+    """E-66, N-04"""
     ct, n = w.tag(), w.nonce()
     r1, when = peer.ask(ct, n), time.monotonic()
     i2 = peer.i2(r1, ct, n, peer.set.options())
@@ -92,7 +95,8 @@ def test_t055_i2_again(peer):
 
 
 def test_t056_i1_of_a_context(peer):
-    """An I1 with the tag of the context gets its R2; with another tag an R1, and the context stays."""
+    """An I1 with the tag of the context gets its R2; with another tag an R1, and the context stays (E-08, E-09, E-11,
+    E-86, S-04)."""
     c, n, when = peer.establish(), w.nonce(), time.monotonic()
     peer.send(w.i1(c.own, n))
     r2 = peer.expect(w.R2, when)
@@ -104,7 +108,7 @@ def test_t056_i1_of_a_context(peer):
 
 
 def test_t059_t060_foreign_ulids(peer):
-    """No context for a ULID that is not ours, nor in the name of a victim from elsewhere."""
+    """E-12, E-67: no context for a ULID that is not ours, nor in the name of a victim from elsewhere."""
     peer.dropped(lambda: peer.send(w.i1(w.tag(), w.nonce(), w.ulid_pair(peer.addr, "2001:db8:1:1::77"))),
                  "drop_ulid_not_local")
     victim = f"2001:db8:4:{random.getrandbits(16):x}::1"
@@ -115,7 +119,7 @@ def test_t059_t060_foreign_ulids(peer):
 
 
 def test_ulid_pair_of_ours(peer):
-    """T058: a handshake on other locators than the ULIDs, proved by the set."""
+    """T058, E-07: a handshake on other locators than the ULIDs, proved by the set."""
     ct, n, pair = w.tag(), w.nonce(), w.ulid_pair(peer.addr, peer.iut)
     r1, when = peer.ask(ct, n, pair, src=peer.other, dst=peer.iut2, link=2), time.monotonic()
     peer.send(peer.i2(r1, ct, n, pair + peer.set.options()), src=peer.other, dst=peer.iut2, link=2)
@@ -144,6 +148,7 @@ def answer(peer, i1, ct):
 
 
 def test_t049_t050_wrong_and_repeated_r1(peer):
+    """L-03, L-04, E-29, E-40, E-82, N-03, S-03, S-05, W-69, W-70"""
     i1, _ = asked(peer)
     good = w.r1(i1.nonce, 7, w.option(w.VALIDATOR, b"v" * 12))
     peer.dropped(lambda: peer.send(w.r1(i1.nonce ^ 1, 7, w.option(w.VALIDATOR, b"v"))), "drop_unknown_handshake")
@@ -159,7 +164,7 @@ def test_t049_t050_wrong_and_repeated_r1(peer):
 
 
 def test_t046_t047_no_support(peer):
-    """ICMPv6 "unrecognized next header" counts only when it quotes our very I1."""
+    """ICMPv6 "unrecognized next header" counts only when it quotes our very I1; and it binds only us (S-02)."""
     i1, _ = asked(peer)
     real = w.ipv6(peer.iut, peer.addr, i1.raw)
 
@@ -187,7 +192,7 @@ def test_t046_t047_no_support(peer):
 
 
 def test_t080_unknown_tag_in_payload(peer):
-    """R1bis with the tag, on the pair of addresses it came by; the payload is not delivered."""
+    """R1bis with the tag, on the pair of addresses it came by; the payload is not delivered (R-01, R-05, L-06, Z-07)."""
     with inside(peer.daemon.ns):
         sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         sock.bind((peer.iut, 0))
@@ -231,6 +236,7 @@ def test_payload_of_a_context(peer):
 
 
 def test_t081_unknown_tag_in_control(peer):
+    """R-02, R-04, L-07, W-11, U-12, ERR-08"""
     for kind in (w.UPDATE, w.UPDATE_ACK, w.KEEPALIVE, w.PROBE):
         t, when = w.tag(), time.monotonic()
         body = w.probe(t, w.EXPLORING, [w.record(peer.addr, peer.iut, 1)])
@@ -247,7 +253,7 @@ def test_t081_unknown_tag_in_control(peer):
 
 
 def test_l07_tag_from_elsewhere(peer):
-    """A right tag from an address that is no locator of the peer's: R1bis, and no effect."""
+    """R-03, U-13, L-07: a right tag from an address that is no locator of the peer's: R1bis, and no effect."""
     c, when = peer.establish(), time.monotonic()
     peer.send(w.keepalive(c.theirs), src=peer.stranger)
     assert peer.expect(w.R1BIS, when).tag == c.theirs
@@ -258,7 +264,7 @@ def test_l07_tag_from_elsewhere(peer):
 
 
 def test_t086_wrong_r1bis(peer):
-    """An R1bis that does not fit: silence, and the context stays as it is."""
+    """L-05, R-07: an R1bis that does not fit: silence, and the context stays as it is."""
     validator = w.option(w.VALIDATOR, b"v" * 12)
     i1, _ = asked(peer)
     peer.dropped(lambda: peer.send(w.r1bis(i1.tag, 1, validator)), "drop_r1bis_no_match", "drop_wrong_state")
@@ -303,7 +309,7 @@ def quick(daemon):
 
 
 def test_t042_i1_flood(make_daemon):
-    """Many I1 from as many sources: no state, no memory, R1 at the configured rate."""
+    """Z-01, Z-06, C-09, E-08, E-20: many I1 from as many sources: no state, no memory, R1 at the configured rate."""
     daemon, peer = make_daemon(replies=200)
     peer.ask()
     body, before = w.i1(w.tag(), w.nonce()), daemon.memory()
@@ -319,7 +325,7 @@ def test_t042_i1_flood(make_daemon):
 
 
 def test_t042_one_prefix(make_daemon):
-    """A flood from one /64 leaves the others their answers."""
+    """Z-06: a flood from one /64 leaves the others their answers."""
     daemon, peer = make_daemon(per_64=20)
     body = w.i1(w.tag(), w.nonce())
     flood(peer, [w.ipv6(f"2001:db8:66:6::{i:x}", peer.iut, body) for i in range(2000)])
@@ -330,6 +336,7 @@ def test_t042_one_prefix(make_daemon):
 
 
 def test_t095_unknown_tag_flood(make_daemon):
+    """Z-06, R-06: bounded replies, no state."""
     daemon, peer = make_daemon(replies=200)
     before = daemon.memory()
     datagram = w.udp(peer.addr, peer.iut, 9, 9, b"x")
@@ -342,7 +349,7 @@ def test_t095_unknown_tag_flood(make_daemon):
 
 
 def test_error_flood(make_daemon):
-    """Unknown types: Errors at the configured rate, too."""
+    """Z-06: unknown types, too, are answered at the configured rate."""
     daemon, peer = make_daemon(replies=200)
     body = w.message(100, bytes(10))
     took = flood(peer, [w.ipv6(s, peer.iut, body) for s in strangers(5000)])

@@ -22,7 +22,7 @@ def explores(peer, c):
 
 
 def test_tr94_records_that_lie(peer):
-    """Reports of probes that were never sent so: no change of pair or state, and a counter."""
+    """PN-06, PN-10: reports of probes that were never sent so: no change of pair or state, and a counter."""
     c = peer.establish()
     p = explores(peer, c)
     src, dst, n = p.sent[0]
@@ -38,8 +38,7 @@ def test_tr94_records_that_lie(peer):
         peer.send(w.probe(c.theirs, w.INBOUND_OK, [own], [w.record(*lie)]))
         peer.fence()
         assert states(peer)[1] == before[1] and states(peer)[0] != "Operational", lie
-        grown = {k for k, v in peer.daemon.counters().items() if v != stats[k]}
-        print(grown)
+        print({k for k, v in peer.daemon.counters().items() if v != stats[k]})
     own = w.record(peer.addr, peer.iut, w.nonce())
     late = [p for p in peer.messages(kind=w.PROBE)][-1]
     peer.send(w.probe(c.theirs, w.INBOUND_OK, [own], [w.record(*late.sent[0])]))
@@ -48,7 +47,7 @@ def test_tr94_records_that_lie(peer):
 
 
 def test_return_routability(peer):
-    """PN-07: the pair that the peer reports is taken; payload goes there with a header."""
+    """PN-07, V-04: the pair that the peer reports is taken."""
     c = peer.establish()
     when = time.monotonic()
     wanted = {"local": peer.iut2, "peer": peer.other}
@@ -63,7 +62,7 @@ def test_return_routability(peer):
 
 
 def test_tr98_probe_twice(peer):
-    """The same probe twice: an answer to each, one record."""
+    """PN-03, PN-05, PN-11: the same probe twice: an answer to each, one record."""
     c, when = peer.establish(), time.monotonic()
     body = w.probe(c.theirs, w.EXPLORING, [w.record(peer.addr, peer.iut, 4711)])
     peer.send(body)
@@ -92,7 +91,8 @@ def test_probes_must_be_whole(peer):
 
 
 def test_tr105_probe_flood(peer):
-    """A thousand probes a second with a right tag: at most four answers a second, none larger than what it reports."""
+    """PZ-05, PX-20: a thousand probes a second with a right tag: at most four answers a second, none larger than what
+    it reports."""
     c, began = peer.establish(), time.monotonic()
     for i in range(3000):
         peer.send(w.probe(c.theirs, w.EXPLORING, [w.record(peer.addr, peer.iut, i)]))

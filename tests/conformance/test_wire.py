@@ -24,6 +24,7 @@ def test_codec_hba():
 
 
 def test_t004_checksum_without_addresses(peer):
+    """W-21, E-10: the same octets from and to other addresses; the answer goes back the way it came."""
     n = w.nonce()
     body, when = w.i1(w.tag(), n), time.monotonic()
     peer.send(body)
@@ -36,6 +37,7 @@ def test_t004_checksum_without_addresses(peer):
 
 @pytest.mark.parametrize("octet", range(16))
 def test_t005_one_bit_wrong(peer, octet):
+    """W-20, L-01, L-10: any bit of the message."""
     good = w.i1(w.tag(), w.nonce())
     for bit in range(8):
         if (octet, bit) == (2, 7):
@@ -46,6 +48,7 @@ def test_t005_one_bit_wrong(peer, octet):
 
 
 def test_t006_checksum_zero(peer):
+    """W-23"""
     n = w.nonce()
     bare = w.i1(0x1234, n)
     # one word of the tag takes the checksum's complement: then the sum of the rest is 0xffff
@@ -58,6 +61,7 @@ def test_t006_checksum_zero(peer):
 
 
 def test_t007_octets_behind(peer):
+    """W-22"""
     n, when = w.nonce(), time.monotonic()
     peer.send(w.i1(w.tag(), n) + b"anything at all")
     assert peer.expect(w.R1, when).initiator_nonce == n
@@ -65,6 +69,7 @@ def test_t007_octets_behind(peer):
 
 @pytest.mark.parametrize("kind", MINIMUM)
 def test_t008_header_too_short(peer, kind):
+    """W-76, L-10"""
     short = w.message(kind, bytes(MINIMUM[kind] * 8 - 6))
     assert short[1] == MINIMUM[kind] - 1
     peer.dropped(lambda: peer.send(short), *LENGTH)
@@ -72,6 +77,7 @@ def test_t008_header_too_short(peer, kind):
 
 @pytest.mark.parametrize("kind", MINIMUM)
 def test_t009_header_past_the_end(peer, kind):
+    """L-01, L-10"""
     for hel in (MINIMUM[kind] + 1, 255):
         long = w.message(kind, bytes((MINIMUM[kind] + 1) * 8 - 6), hel=hel)
         peer.dropped(lambda: peer.send(long), *LENGTH)
@@ -80,6 +86,7 @@ def test_t009_header_past_the_end(peer, kind):
 
 @pytest.mark.parametrize("kind", [w.I1, w.I2, w.UPDATE, w.PROBE, w.ERROR, 99])
 def test_t010_multicast_and_unspecified(daemon, peer, kind):
+    """L-01, Z-09"""
     body, when = w.message(kind, bytes(MINIMUM.get(kind, 1) * 8 + 2)), time.monotonic()
     for src, dst in (("::", peer.iut), ("ff02::1", peer.iut), (peer.addr, "ff02::1"), ("ff0e::99", peer.iut)):
         peer.send(body, src=src, dst=dst)
@@ -89,7 +96,7 @@ def test_t010_multicast_and_unspecified(daemon, peer, kind):
 
 
 def test_l12_own_source(peer):
-    """A message that claims to come from the host itself, or from its loopback."""
+    """L-12: a message that claims to come from the host itself, or from its loopback."""
     for src in (peer.iut, peer.iut2, "::1"):
         before, when = peer.daemon.counters(), time.monotonic()
         peer.send(w.i1(w.tag(), w.nonce()), src=src)
@@ -99,6 +106,7 @@ def test_l12_own_source(peer):
 
 
 def test_t011_reserved_bits(peer):
+    """W-09: in I1 and I2."""
     n, ct, when = w.nonce(), w.tag(), time.monotonic()
     peer.send(w.message(w.I1, w.tag6(ct, r=1) + n.to_bytes(4, "big"), reserved=0x7F))
     answer = peer.expect(w.R1, when)
@@ -109,6 +117,7 @@ def test_t011_reserved_bits(peer):
 
 
 def test_t012_t013_unknown_options(peer):
+    """W-35, W-37, W-40: any length, padding of ones, several of them."""
     for length in range(41):
         content = bytes(random.getrandbits(8) for _ in range(length))
         assert peer.ask(options=w.option(9, content, pad=b"\xff"))
@@ -127,12 +136,14 @@ def check_error(peer, packet, when, code, pointer):
 
 
 def test_t014_unknown_critical_option(peer):
+    """W-38, W-39, ERR-04: an Error that points at the option's type, and no R1."""
     filler, when = w.option(9, b"12345"), time.monotonic()
     packet = peer.send(w.i1(w.tag(), w.nonce(), filler + w.option(9, b"", critical=True)))
     check_error(peer, packet, when, 1, 40 + 16 + len(filler))
 
 
 def test_t015_misplaced_option(peer):
+    """W-37 to W-39 for an option that belongs into another message."""
     listed = w.locator_list([peer.addr])
     assert peer.ask(options=listed)
     when = time.monotonic()
@@ -141,6 +152,7 @@ def test_t015_misplaced_option(peer):
 
 
 def test_t016_known_critical_option(peer):
+    """W-41"""
     ct, n, when = w.tag(), w.nonce(), time.monotonic()
     answer = peer.ask(ct, n, w.ulid_pair(peer.addr, peer.iut, critical=True))
     peer.send(peer.i2(answer, ct, n, w.ulid_pair(peer.addr, peer.iut, critical=True)))
@@ -148,7 +160,7 @@ def test_t016_known_critical_option(peer):
 
 
 def test_t017_bad_options(peer):
-    """Overrun, wrong fixed length, duplicates: dropped, no state."""
+    """W-42, W-43, W-44, W-55, W-60: overrun, wrong length, duplicates: dropped, no state."""
     fii = w.option(w.FII, b"\0\0\0\7")
     pair = w.ulid_pair(peer.addr, peer.iut)
     for options in (
@@ -174,7 +186,8 @@ def test_t017_bad_options(peer):
 
 
 def test_t017_noise(peer):
-    """Random octets with a right checksum, of every type: the daemon goes on and keeps no state of it."""
+    """Random octets with a right checksum, of every type: the daemon goes on and keeps no state of it. What it answers
+    is well formed: Message checks W-02, W-03, W-04, W-06, W-07, W-08, W-10, W-20, W-30..W-34, W-36."""
     chance, contexts = random.Random(5533), len(peer.daemon.ask("contexts"))
     for _ in range(3000):
         kind = chance.choice([*MINIMUM, chance.randrange(128)])
@@ -188,12 +201,14 @@ def test_t017_noise(peer):
 
 @pytest.mark.parametrize("kind", [0, 7, 63, 69, 127])
 def test_t018_unknown_type(peer, kind):
+    """ERR-03, W-11: an Error that points at the type, and nothing else, R1bis neither."""
     when = time.monotonic()
     packet = peer.send(w.message(kind, w.tag6(w.tag()) + bytes(4)))
     check_error(peer, packet, when, 0, 42)
 
 
 def test_t019_error_size(peer):
+    """ERR-02, W-04"""
     when = time.monotonic()
     packet = peer.send(w.message(100, bytes(range(256)) * 5)[: 1280 - 40])
     assert len(packet) == 1280
@@ -207,6 +222,7 @@ def test_t019_error_size(peer):
 
 
 def test_t023_s_bit(peer):
+    """A-14"""
     peer.dropped(lambda: peer.send(w.message(w.I1, w.tag6(w.tag()) + bytes(4), s=1)), "drop_s_bit")
 
 

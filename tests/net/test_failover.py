@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Establishment and failover of real sessions, for each kind of failure."""
 import json
+import os
+import signal
 import socket
 import subprocess
 import time
@@ -46,8 +48,8 @@ def survives(lab, all_flows, broke, bound):
 
 
 def test_establishment(lab, flows):
-    """T040, T041: nothing is asked below the threshold; one exchange of four messages at it; not one octet more in
-    any packet of the session."""
+    """T040, T041, E-01, W-13: nothing is asked below the threshold; one exchange of four messages at it; not one octet
+    more in any packet of the session."""
     a, b = lab.A, lab.B
     with inside(a.ns):
         here = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
@@ -172,6 +174,22 @@ def test_link_down(lab, flows, host):
     survives(lab, all_flows, broke, LINK)
     c = switched(here, since_switches=c["counters"]["switches"])
     assert c["current"]["local"] == here.addresses[0]
+
+
+def test_link_down_under_a_slow_daemon(lab, flows):
+    """A second link goes down while the daemon of that host is held up: what the data path sent meanwhile waits for a
+    neighbour that is not there. It must not keep TCP from sending it again."""
+    all_flows = sessions(lab, flows)
+    lab.fail("link")
+    before = switched(lab.A)
+    lab.heal("link")
+    wait_until(lambda: [l["up"] for l in lab.A.ask("locators")["locators"]] == [True, True], 20, "both links are up")
+    os.kill(lab.A.pid, signal.SIGSTOP)
+    broke = lab.fail("link", provider=2)
+    time.sleep(0.1)
+    os.kill(lab.A.pid, signal.SIGCONT)
+    survives(lab, all_flows, broke, 0.1 + LINK)
+    switched(lab.A, before["counters"]["switches"])
 
 
 @pytest.mark.skipif(not ALL, reason="long: --all")

@@ -108,10 +108,8 @@ class Capture:
         while not self._ending:
             try:
                 frame = self._sock.recv(70000)
-            except TimeoutError:
+            except OSError:  # nothing in time; or the interface went down, and comes up again
                 continue
-            except OSError:
-                return
             if frame[12:14] == b"\x86\xdd" and len(frame) >= 54:
                 packet = Packet(frame[14:], time.monotonic())
                 with self._lock:
