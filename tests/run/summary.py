@@ -33,7 +33,8 @@ def read_meson(path, tally):
         test = json.loads(line)
         name = f"{suite}/{test['name']}"
         result = test["result"]
-        cases = TAP.findall(test.get("stdout", "") + "\n" + test.get("stderr", ""))
+        output = test.get("stdout", "") + "\n" + test.get("stderr", "")
+        cases = TAP.findall(output.replace("\r\n", "\n"))
         if result == "SKIP":
             tally.add(name, "skipped", (test.get("stdout") or "").strip().split("\n")[-1])
             continue
