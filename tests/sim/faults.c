@@ -235,7 +235,8 @@ static void replay(struct world *w)
 		WIRE_I1,	 WIRE_R1,	 WIRE_I2,    WIRE_R2,	WIRE_R1BIS, WIRE_I2BIS, WIRE_UPDATE_REQUEST,
 		WIRE_UPDATE_ACK, WIRE_KEEPALIVE, WIRE_PROBE, WIRE_ERROR
 	};
-	const struct sim_message *m = &any_host(w)->last[types[world_draw(w, sizeof(types))]];
+	const struct sim_host *from = any_host(w);
+	const struct sim_message *m = &from->last[types[world_draw(w, sizeof(types))]];
 	unsigned loc;
 	struct sim_host *to;
 
@@ -247,6 +248,9 @@ static void replay(struct world *w)
 	watch_note(&w->w, "%s of %.3f s comes to %s again", wire_type_name(m->buf[2] & 0x7f),
 		   (double)(m->at - SIM_START) / 1e9, watch_addr(w->s, &m->dst).s);
 	w->w.host[to->index].received++;
+	/* It may not have come the first time. */
+	to->heard[from->index] = (uint8_t)(to->heard[from->index] | 1u << loc);
+	to->proven[from->index] |= m->proof;
 	sim_inject(to, &m->src, &m->dst, m->buf, m->len);
 }
 

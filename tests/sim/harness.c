@@ -89,7 +89,8 @@ static bool op_send(void *user, const struct shim6_addr *src, const struct shim6
 {
 	struct sim_host *h = user;
 	struct sim_packet *p;
-	unsigned type = msg[2] & 0x7f;
+	unsigned type = msg[2] & 0x7f, loc;
+	const struct sim_host *to = sim_owner(h->sim, dst, &loc);
 
 	if (len > WIRE_MAX_MSG)
 		abort();
@@ -104,6 +105,7 @@ static bool op_send(void *user, const struct shim6_addr *src, const struct shim6
 	h->last[type].dst = *dst;
 	h->last[type].len = len;
 	h->last[type].at = h->sim->now;
+	h->last[type].proof = to ? h->heard[to->index] : 0;
 	memcpy(h->last[type].buf, msg, len);
 	return packet_launch(h->sim, p);
 }
@@ -621,5 +623,7 @@ uint64_t sim_counter(const struct sim_host *h, const char *name)
 void sim_inject(struct sim_host *h, const struct shim6_addr *src, const struct shim6_addr *dst, const uint8_t *buf,
 		size_t len)
 {
-	engine_input_control(h->engine, h->sim->now, src, dst, buf, len);
+	sim_enter(h);
+	engine_input_control(h->engine, sim_clock(h), src, dst, buf, len);
+	sim_leave(h, false);
 }

@@ -34,6 +34,7 @@ struct sim_message {
 	uint8_t buf[WIRE_MAX_PACKET];
 	size_t len; /* 0: none yet */
 	uint64_t at;
+	uint8_t proof;
 };
 
 enum sim_kind {

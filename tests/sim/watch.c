@@ -120,6 +120,30 @@ static void on_delivered(struct sim *s, struct sim_host *h, const struct sim_pac
 
 /* --- contexts ----------------------------------------------------------- */
 
+static bool sends_by_tag(const struct watch_context *c)
+{
+	return c->state == ENGINE_ESTABLISHED || c->state == ENGINE_I2BIS_SENT;
+}
+
+/* F-05: a peer has one set of locators here, so that equal tags of one peer are one context too many. */
+static void check_confusion(struct watch *w, const struct sim_host *h)
+{
+	const struct watch_host *o = &w->host[h->index];
+	unsigned loc;
+
+	for (unsigned i = 0; i < o->n; i++) {
+		for (unsigned k = 0; k < i; k++) {
+			const struct watch_context *a = &o->context[i], *b = &o->context[k];
+
+			if (a->ct_peer == b->ct_peer && sends_by_tag(a) && sends_by_tag(b) &&
+			    sim_owner(w->sim, &a->ulid.peer, &loc) == sim_owner(w->sim, &b->ulid.peer, &loc))
+				watch_fail(w, "host %c: %s and %s have the same CT(peer) %012llx", 'A' + (int)h->index,
+					   watch_pair(w->sim, &a->ulid).s, watch_pair(w->sim, &b->ulid).s,
+					   (unsigned long long)a->ct_peer);
+		}
+	}
+}
+
 struct walk {
 	struct watch *w;
 	struct sim_host *h;
@@ -254,6 +278,7 @@ static void on_called(struct sim_host *h, bool timer)
 	}
 	o->n = 0;
 	engine_each(h->engine, see_context, &v);
+	check_confusion(w, h);
 	for (unsigned i = 0; i < o->n; i++)
 		projected += o->context[i].state != ENGINE_I1_SENT;
 	for (unsigned i = 0; i < h->n_slots; i++)

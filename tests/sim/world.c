@@ -48,8 +48,11 @@ static void draw_config(struct world *w, struct sim_host *h)
 	w->starved[h->index] = world_chance(w, 3);
 	if (w->starved[h->index])
 		h->config.probes_per_second = 1 + world_draw(w, 3);
-	if (world_chance(w, 10))
-		h->tag_mask = 127;
+	if (world_chance(w, 10)) {
+		h->tag_mask = world_chance(w, 50) ? 7 : 127;
+		h->config.tag_quarantine = 5 * SIM_SECOND;
+		w->small[h->index] |= h->tag_mask == 7;
+	}
 }
 
 static void draw_host(struct world *w)

@@ -25,7 +25,7 @@ struct world {
 	uint64_t rng; /* of what is drawn; the simulation has its own */
 	bool calm;    /* parts 2 to 4: dead processes are not left dead */
 	uint64_t revive[SIM_HOSTS];
-	bool small[SIM_HOSTS];	   /* few contexts allowed: some pairs stay without */
+	bool small[SIM_HOSTS];	   /* few contexts or tags: some pairs stay without */
 	bool starved[SIM_HOSTS];   /* few probes allowed: no bound holds */
 	bool demanded[SIM_FLOWS];  /* part 3: the ends agreed before */
 	uint64_t limit[SIM_FLOWS]; /* part 3: recovered by then */
