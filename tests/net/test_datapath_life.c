@@ -350,6 +350,27 @@ static void test_takeover(void **state)
 	assert_int_equal(counter(&A, "route_failures"), 0);
 	enter(&A);
 	sh("test -z \"$(ip -6 route show table 5533)\"");
+	/* what was taken over is let go of like the rest */
+	sh("ip -6 addr show dev shim0 | grep -q 2001:db8:a1::1/128");
+	datapath_remove(A.dp, SLOT_A);
+	sh("! ip -6 addr show dev shim0 | grep -q inet6");
+}
+
+/* The interface of a ULID goes down and takes the address along; its connections live on. */
+static void test_ulid_outlives_its_interface(void **state)
+{
+	int l = tcp_listen(&B, "2001:db8:b1::1", 7002);
+	int c = tcp_connect(&A, "2001:db8:a1::1", "2001:db8:b1::1", 7002), k = accept(l, NULL, NULL);
+
+	(void)state;
+	contexts(&ulids);
+	tcp_transfer(c, k, 100000);
+	enter(&A);
+	sh("ip link set a1 down && ! ip -6 addr show dev a1 | grep -q 2001:db8:a1::1");
+	contexts(&alternative);
+	tcp_transfer(c, k, 1000000);
+	tcp_transfer(k, c, 1000000);
+	close(c), close(k), close(l);
 }
 
 /* kill -9, with a connection on the alternative pair. */
@@ -503,6 +524,7 @@ int main(void)
 		T(test_other_filters_stay),
 		T(test_attach_and_detach),
 		T(test_takeover),
+		T(test_ulid_outlives_its_interface),
 		T(test_killed),
 		T(test_other_layout),
 		T(test_refusals),
