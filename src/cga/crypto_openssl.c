@@ -60,7 +60,6 @@ uint32_t crypto_sha1_word(const uint8_t *padded, size_t whole, size_t len)
 	return ctx.h0; /* padding included, what is left in the state is the hash */
 }
 
-/* A key object from numbers; d, p and q only for a private one. */
 static int push_number(OSSL_PARAM_BLD *bld, const char *name, const struct octets *v, BIGNUM **keep)
 {
 	if (!v->p)
@@ -82,6 +81,7 @@ static EVP_PKEY *key_from_params(OSSL_PARAM *params, int selection)
 	return pkey;
 }
 
+/* d, p and q only for a private key */
 static EVP_PKEY *key_from_numbers(const struct rsa_private *k)
 {
 	const struct {
