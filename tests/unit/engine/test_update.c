@@ -139,7 +139,7 @@ static void t113_upd_gen_mismatch_t114_count(void **state)
 	sim_free(s);
 }
 
-/* R-03, U-13, PI-01 */
+/* R-03, U-13, U-25, PI-01 */
 static void t115_upd_bad_addr(void **state)
 {
 	uint64_t ct;

@@ -75,7 +75,8 @@ static void begin_any(struct wire_builder *b, enum wire_type type)
 		wire_opt_validator(b, (const uint8_t *)"v", 1);
 }
 
-/* T012: every length from 0 to 40 is padded with zeros to eight octets, and read back whatever the padding is. */
+/* T012 (W-31, W-32, W-35): every length from 0 to 40 is padded with zeros to eight octets, and read back whatever the
+ * padding is. */
 static void t012_padding(void **state)
 {
 	uint8_t v[40];
