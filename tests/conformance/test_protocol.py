@@ -11,7 +11,7 @@ from netns import inside, wait_until
 
 
 def test_handshake_of_both_kinds(peer):
-    """T063: a peer with nothing but its ULID. Our list comes with R2: C-01, C-05, E-10, E-20, E-63, E-81, W-50..W-52,
+    """T063: a peer with nothing but its ULID. Our list comes with R2: W-01, C-01, C-05, E-10, E-20, E-63, E-81, W-50..W-52,
     W-62, W-69, W-72, V-12."""
     ct, n = w.tag(), w.nonce()
     answer, when = peer.ask(ct, n), time.monotonic()

@@ -9,7 +9,7 @@ import time
 
 from lab import ALL, SHIM6D
 from netns import ICMPV6, Capture, run, wait_until
-from test_failover import sessions, switched
+from test_failover import both_up, sessions, switched
 
 RST = 4
 
@@ -59,7 +59,7 @@ def test_crash_and_takeover(lab, flows):
         assert any(p.tagged and p.src == lab.A.addresses[1] for p in wire.packets(started))
     assert lab.B.context()["tag"] == {"local": before["tag"]["peer"], "peer": before["tag"]["local"]}
     lab.heal("link")
-    wait_until(lambda: all(l["up"] for l in lab.A.ask("locators")["locators"]), 30, "both locators are up")
+    both_up(lab.A)
     broke = lab.fail("link", provider=2)
     switched(lab.A, after["counters"]["switches"])
     unharmed(all_flows, broke)
