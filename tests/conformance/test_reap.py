@@ -47,7 +47,7 @@ def test_tr94_records_that_lie(peer):
 
 
 def test_return_routability(peer):
-    """PN-07, V-04: the pair that the peer reports is taken."""
+    """PA-09, PN-07, V-04: the pair that the peer reports is taken."""
     c = peer.establish()
     when = time.monotonic()
     wanted = {"local": peer.iut2, "peer": peer.other}
@@ -62,7 +62,7 @@ def test_return_routability(peer):
 
 
 def test_tr98_probe_twice(peer):
-    """PN-03, PN-05, PN-11: the same probe twice: an answer to each, one record."""
+    """PF-08, PN-03, PN-05, PN-11: the same probe twice: an answer to each, one record."""
     c, when = peer.establish(), time.monotonic()
     body = w.probe(c.theirs, w.EXPLORING, [w.record(peer.addr, peer.iut, 4711)])
     peer.send(body)

@@ -118,7 +118,7 @@ def test_addresses_with_daemon(lab):
 
 @pytest.mark.parametrize("with_key", [False, True])
 def test_addresses_without_daemon(tmp_path, with_key):
-    """shim6d makes sets alone, with a key of one's own if wanted; nobody else may read them."""
+    """M-07: shim6d makes sets alone, with a key of one's own if wanted; nobody else may read them."""
     words = ["--prefix", "2001:db8:a:1::/64", "--prefix", "fd00:1:2:3::/64", "--json"]
     if with_key:
         key = tmp_path / "key.pem"
