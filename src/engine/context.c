@@ -450,6 +450,7 @@ struct context *context_new(struct engine *e, uint64_t now, const struct shim6_p
 void context_free(struct engine *e, struct context *c, uint64_t now, enum engine_reason reason)
 {
 	struct context_table *t = &e->contexts;
+	bool told = c->initiator || c->installed || c->established; /* somebody may send with CT(local) */
 
 	liveness_stop(c);
 	update_end(e, c);
@@ -463,7 +464,8 @@ void context_free(struct engine *e, struct context *c, uint64_t now, enum engine
 	list_remove(t, c);
 	slot_link_free(t, c->slot);
 	limits_context_del(&e->limits, &e->hash_key, &c->ulid, c->fii);
-	quarantine_add(e, now, c->ct_local); /* (K-06) */
+	if (told)
+		quarantine_add(e, now, c->ct_local); /* (K-06) */
 	if (reason != ENGINE_WHY_NONE)
 		engine_tell(e, c, now, ENGINE_EV_GONE, reason);
 	destroy(c);

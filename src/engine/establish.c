@@ -372,8 +372,6 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 	context_handshake_end(e, c);
 	c->state = ENGINE_ESTABLISHED;
 	c->current = *pair;
-	if (c->established == 0)
-		c->established = now;
 	c->ready = now;
 	if (peer >= 0)
 		c->peer[peer].flags |= REAP_LOC_PROBED;
@@ -383,6 +381,8 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 		reap_set_keepalive_timeout(&c->reap, m->keepalive_timeout); /* (PF-22) */
 	if (!context_project(e, c, now))
 		return false;
+	if (c->established == 0)
+		c->established = now;
 	count(e, C_contexts_established);
 	engine_tell(e, c, now, ENGINE_EV_ESTABLISHED, reason);
 	e->ops.dp_set_timers(e->user, c->slot, &zero, &zero); /* Operational, no timer running */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The faults of a random run. */
+#include "forge.h"
 #include "world.h"
 
 static struct sim_host *any_host(struct world *w)
@@ -228,30 +229,44 @@ static void loss(struct world *w)
 	watch_note(&w->w, "%c%u -> %c%u loses %u %%", 'A' + (int)a, i + 1, 'A' + (int)b, j + 1, percent);
 }
 
-/* A control message of old comes once more. */
+/* A control message of old comes once more, or many times at once. */
 static void replay(struct world *w)
 {
 	static const uint8_t types[] = {
 		WIRE_I1,	 WIRE_R1,	 WIRE_I2,    WIRE_R2,	WIRE_R1BIS, WIRE_I2BIS, WIRE_UPDATE_REQUEST,
 		WIRE_UPDATE_ACK, WIRE_KEEPALIVE, WIRE_PROBE, WIRE_ERROR
 	};
-	const struct sim_host *from = any_host(w);
-	const struct sim_message *m = &from->last[types[world_draw(w, sizeof(types))]];
-	unsigned loc;
-	struct sim_host *to;
+	struct sim_host *from = any_host(w);
+	struct sim_message m = from->last[types[world_draw(w, sizeof(types))]];
+	unsigned n = world_chance(w, 70) ? 1 : 1 + world_draw(w, 300);
 
-	if (!m->len)
+	if (!m.len)
 		return;
-	to = sim_owner(w->s, &m->dst, &loc);
-	if (!to || !to->engine || to->paused_until > w->s->now)
+	watch_note(&w->w, "%s of %.3f s comes to %s again, %u time(s)", wire_type_name(m.buf[2] & 0x7f),
+		   (double)(m.at - SIM_START) / 1e9, watch_addr(w->s, &m.dst).s, n);
+	while (n-- && !w->s->stop)
+		forge_arrival(&w->w, from, &m);
+}
+
+/* A context is forked in the name of a peer, which does not know of it. */
+static void fork_context(struct world *w)
+{
+	unsigned a, i, b, j;
+	struct shim6_pair ulid;
+
+	if (!any_path(w, &a, &i, &b, &j))
 		return;
-	watch_note(&w->w, "%s of %.3f s comes to %s again", wire_type_name(m->buf[2] & 0x7f),
-		   (double)(m->at - SIM_START) / 1e9, watch_addr(w->s, &m->dst).s);
-	w->w.host[to->index].received++;
-	/* It may not have come the first time. */
-	to->heard[from->index] = (uint8_t)(to->heard[from->index] | 1u << loc);
-	to->proven[from->index] |= m->proof;
-	sim_inject(to, &m->src, &m->dst, m->buf, m->len);
+	ulid = sim_ulids(w->s, a, i, b, j);
+	watch_note(&w->w, "%c forks %s", 'A' + (int)b, watch_pair(w->s, &ulid).s);
+	forge_fork(&w->w, &w->s->host[a], &ulid, 1 + world_draw(w, 3), sim_random(w->s) & WIRE_TAG_MASK);
+}
+
+static void refuse(struct world *w)
+{
+	struct sim_host *h = any_host(w);
+
+	h->refuse_install = !h->refuse_install;
+	watch_note(&w->w, "data path of %c %s", letter(h), h->refuse_install ? "is full" : "has room");
 }
 
 /* Tagged payload that nobody sent: a burst from one address. */
@@ -290,9 +305,10 @@ static const struct {
 	void (*apply)(struct world *w);
 	unsigned percent;
 } kinds[] = {
-	{ cut_path, 18 }, { cut_locator, 12 }, { link, 9 },   { address, 5 },	   { pause_host, 3 }, { drop, 4 },
-	{ explore, 4 },	  { hint, 3 },	       { prefer, 4 }, { send_timeout, 2 }, { establish, 5 },  { flow, 5 },
-	{ loss, 4 },	  { replay, 4 },       { stray, 1 },  { fault_heal, 5 },
+	{ cut_path, 16 }, { cut_locator, 10 }, { link, 9 },	  { address, 5 }, { pause_host, 3 },
+	{ drop, 4 },	  { explore, 4 },      { hint, 3 },	  { prefer, 4 },  { send_timeout, 2 },
+	{ establish, 5 }, { flow, 5 },	       { loss, 4 },	  { replay, 4 },  { fork_context, 2 },
+	{ refuse, 2 },	  { stray, 1 },	       { fault_heal, 5 },
 };
 
 void fault_random(struct world *w)

@@ -441,6 +441,22 @@ static void narrow_tags(struct scene *x)
 		scene_agree_within(x, &x->s->flow[i].ulid, 60 * SIM_SECOND);
 }
 
+/* No room in the data path, and an I2 that comes again and again: nothing is kept of what nobody was told. */
+static void data_path_full(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x);
+
+	B->refuse_install = true;
+	sim_establish(A, &ulid);
+	sim_run(x->s, SIM_SECOND);
+	WANT(B->sent[WIRE_R1] > 0 && A->sent[WIRE_I2] > 0 && sim_context_count(B) == 0);
+	for (unsigned i = 0; i < 1000 && !x->s->stop; i++)
+		forge_arrival(&x->w, A, &A->last[WIRE_I2]);
+	WANT(B->engine->contexts.tags.n == 0 && sim_context_count(B) == 0);
+	B->refuse_install = false;
+	scene_agree_within(x, &ulid, 60 * SIM_SECOND);
+}
+
 /* A peer forks its context: two contexts for one ULID pair, each with its own tag, and the first carries payload. */
 static void forked(struct scene *x)
 {
@@ -449,11 +465,11 @@ static void forked(struct scene *x)
 	sim_establish(A, &ulid);
 	sim_flow_add(x->s, 0, &ulid, 200 * SIM_MS, true);
 	sim_run(x->s, SIM_SECOND);
-	scene_fork(x, 7, 0x1234);
+	WANT(forge_fork(&x->w, A, &ulid, 7, 0x1234));
 	WANT(sim_context_count(A) == 2);
-	scene_fork(x, 7, 0x1234); /* the same again */
+	WANT(!forge_fork(&x->w, A, &ulid, 7, 0x1234)); /* it is there: R2 at once */
 	WANT(sim_context_count(A) == 2);
-	scene_fork(x, 8, 0x1235);
+	WANT(forge_fork(&x->w, A, &ulid, 8, 0x1235));
 	WANT(sim_context_count(A) == 3);
 	sim_run(x->s, 60 * SIM_SECOND);
 	scene_agree_within(x, &ulid, SIM_SECOND);
@@ -585,6 +601,7 @@ static const struct scenario {
 	{ "loss-20-percent", loss_20_percent },
 	{ "false-alarm", false_alarm },
 	{ "narrow-tags", narrow_tags },
+	{ "data-path-full", data_path_full },
 	{ "forked", forked },
 	{ "mesh-2x2", mesh_2x2 },
 	{ "mesh-dead-locators", mesh_dead_locators },

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "scene.h"
 
-#include <stdlib.h>
-
 #define STEP (100 * SIM_MS)
 
 void scene_end(struct scene *x)
@@ -95,37 +93,4 @@ void scene_survivors(struct scene *x, uint32_t there, uint32_t back)
 		}
 	}
 	watch_note(&x->w, "left: there %x, back %x", there, back);
-}
-
-static void hand_to_a(struct scene *x, struct wire_builder *b)
-{
-	size_t len = wire_finish(b);
-
-	if (len == 0)
-		abort();
-	x->w.host[0].received++;
-	sim_inject(A, &B->addr[0], &A->addr[0], b->buf, len);
-}
-
-void scene_fork(struct scene *x, uint32_t fii, uint64_t tag)
-{
-	uint8_t buf[WIRE_MAX_MSG], method[SIM_LOCATORS];
-	struct wire_builder b;
-	struct wire_msg r1;
-	size_t offset;
-
-	wire_begin_i1(&b, buf, sizeof(buf), tag, (uint32_t)tag);
-	wire_opt_fii(&b, fii);
-	hand_to_a(x, &b);
-	if (wire_decode(A->last[WIRE_R1].buf, A->last[WIRE_R1].len, &r1, &offset) != WIRE_OK) {
-		watch_fail(&x->w, "no R1 for the fork");
-		return;
-	}
-	wire_begin_i2(&b, buf, sizeof(buf), tag, (uint32_t)tag, r1.resp_nonce);
-	wire_opt_validator(&b, r1.validator.p, r1.validator.len);
-	wire_opt_fii(&b, fii);
-	memset(method, WIRE_METHOD_HBA, sizeof(method));
-	wire_opt_locator_list(&b, 1, B->addr, method, B->n);
-	wire_opt_pds(&b, B->set.pds[0], B->set.pds_len);
-	hand_to_a(x, &b);
 }

@@ -4,7 +4,7 @@
 #define SHIM6_SIM_SCENE_H
 
 #include "engine/internal.h"
-#include "watch.h"
+#include "forge.h"
 
 #define A (&x->s->host[0])
 #define B (&x->s->host[1])
@@ -35,7 +35,5 @@ void scene_agree_within(struct scene *x, const struct shim6_pair *ulid, uint64_t
 void scene_flows_within(struct scene *x, uint64_t ns);
 /* Cut all between A and B but these: bit i * M + j is Ai -> Bj, bit j * N + i Bj -> Ai. */
 void scene_survivors(struct scene *x, uint32_t there, uint32_t back);
-/* B's host forks A1-B1 by hand, with this tag of its own. */
-void scene_fork(struct scene *x, uint32_t fii, uint64_t tag);
 
 #endif
