@@ -7,12 +7,14 @@
  */
 #include <stdarg.h>
 
+#include "engine/internal.h"
 #include "watch.h"
 
 #define OWN_PER_CONTEXT 24 /* control messages of our own accord in a second (PX-14, PX-20) */
 #define TIMERS_PER_CONTEXT 48
 #define MEMORY_PER_CONTEXT 12288 /* an episode, a handshake and an update at once */
 #define MEMORY_PER_NEGATIVE 256
+#define MEMORY_PER_TAG 128 /* in quarantine */
 #define MEMORY_SLACK 16384 /* hash tables grow by powers of two */
 
 static struct watch *watch_of(const struct sim *s)
@@ -234,7 +236,7 @@ static int count_negative(void *arg, const struct engine_negative_info *info)
 
 static void check_memory(struct watch *w, struct watch_host *o, const struct sim_host *h)
 {
-	unsigned negative = 0;
+	unsigned negative = 0, tags = h->engine->contexts.tags.n;
 	uint64_t most;
 
 	engine_each_negative(h->engine, count_negative, &negative);
@@ -245,7 +247,7 @@ static void check_memory(struct watch *w, struct watch_host *o, const struct sim
 	if (!o->memory_base && !o->n && !negative)
 		o->memory_base = h->memory;
 	most = o->memory_base + o->peak * (uint64_t)MEMORY_PER_CONTEXT +
-	       o->peak_negative * (uint64_t)MEMORY_PER_NEGATIVE + MEMORY_SLACK;
+	       o->peak_negative * (uint64_t)MEMORY_PER_NEGATIVE + tags * (uint64_t)MEMORY_PER_TAG + MEMORY_SLACK;
 	if (o->memory_base && h->memory > most)
 		watch_fail(w,
 			   "host %c: the engine holds %llu octets with %u context(s) (%u at most so far), %llu without",
@@ -363,7 +365,8 @@ void watch_idle(struct watch *w)
 		if (sim_context_count(h) || negative || h->n_slots)
 			watch_fail(w, "host %c: %u context(s), %u negative entries, %u slots left after long idleness",
 				   'A' + (int)i, sim_context_count(h), negative, h->n_slots);
-		if (o->memory_base && h->memory > o->memory_base + MEMORY_SLACK)
+		if (o->memory_base &&
+		    h->memory > o->memory_base + MEMORY_SLACK + h->engine->contexts.tags.n * MEMORY_PER_TAG)
 			watch_fail(w, "host %c: %llu octets left after long idleness, %llu at the start", 'A' + (int)i,
 				   (unsigned long long)h->memory, (unsigned long long)o->memory_base);
 	}

@@ -249,6 +249,7 @@ static void heal(struct world *w)
 		struct sim_host *h = &s->host[i];
 
 		h->paused_until = 0;
+		h->refuse_install = false;
 		for (unsigned k = 0; k < h->n; k++) {
 			h->assigned[k] = true;
 			h->down[k] = false;
