@@ -294,3 +294,27 @@ def test_reload(lab, flows):
     a.config.write_text(good)
     assert a.context()["rewritten"] and a.context()["state"] == "ESTABLISHED"
     unharmed(all_flows, began)
+
+
+def test_reload_takes_effect(lab, flows):
+    """An interface that is not to be used, peers that are not to be asked: in force at once, and lifted again."""
+    a, b = lab.A, lab.B
+    good, theirs = a.config.read_text(), b.config.read_text()
+
+    def locators():
+        return [l["addr"] for l in a.ask("locators")["locators"]]
+
+    a.config.write_text(good + "[interface eth2]\nuse = no\n[trigger]\nbypass = 2001:db8:b::/48\n")
+    b.config.write_text(theirs + "[daemon]\ninitiate = no\n")
+    assert a.ask("reload")["changed"] == ["trigger.bypass", "interface eth2.use"]
+    assert b.ask("reload")["changed"] == ["daemon.initiate"] and not b.ask("status")["initiate"]
+    wait_until(lambda: locators() == [a.addresses[0]], 20, "the locator of eth2 is not used any more")
+    f = flows.between(lab, "tcp")
+    wait_until(lambda: len(f.arrivals) > 100, 20, "a hundred messages")
+    assert a.ask("contexts") == [] and b.ask("contexts") == []
+    a.config.write_text(good)
+    assert a.ask("reload")["changed"] == ["trigger.bypass", "interface eth2.use"]
+    wait_until(lambda: sorted(locators()) == sorted(a.addresses), 20, "both locators are there")
+    context, _ = lab.established()
+    assert context["initiator"] and {e["addr"] for e in context["locators"]["local"]} == set(a.addresses)
+    f.intact()
