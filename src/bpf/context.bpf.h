@@ -11,6 +11,7 @@
 
 #define TCP_MIN 20
 #define TCP_FIN_SYN 0x03
+#define TCP_RST 0x04
 #define TCP_DATA_OFFSET 12
 #define TCP_OPT_END 0
 #define TCP_OPT_NOP 1
@@ -94,8 +95,11 @@ static __always_inline __u32 packets_of(const struct __sk_buff *skb)
 	return skb->gso_segs > 1 ? skb->gso_segs : 1;
 }
 
-/* A copy of a TCP segment that has data or opens or closes, for the time after the switch. */
-static __noinline int hold(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local)
+/*
+ * A copy of a TCP segment that has data or opens or closes, for the time after the switch. When nothing comes in, a
+ * bare one is a window probe: all that a sender says to whom the last word was that the window is full.
+ */
+static __noinline int hold(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local, int silent)
 {
 	struct sb_held *h;
 	__u8 tcp[14];
@@ -105,7 +109,7 @@ static __noinline int hold(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct
 		return 0;
 	if (bpf_skb_load_bytes(skb, l2 + IP6_LEN, tcp, sizeof(tcp)))
 		return 0;
-	if (len <= IP6_LEN + (__u32)(tcp[12] >> 4) * 4 && !(tcp[13] & TCP_FIN_SYN))
+	if (len <= IP6_LEN + (__u32)(tcp[12] >> 4) * 4 && !(tcp[13] & TCP_FIN_SYN) && (!silent || tcp[13] & TCP_RST))
 		return 0;
 	h = bpf_ringbuf_reserve(&s6_held, sizeof(*h), 0);
 	if (!h) {
@@ -138,11 +142,12 @@ static __always_inline void sent(struct __sk_buff *skb, __u32 l2, __u32 slot, __
 	now = bpf_ktime_get_ns();
 	if (nh == IPPROTO_TCP) {
 		__u64 since = a->send_t0;
+		int silent;
 
 		c = config();
-		if ((flags & SB_EXPLORING) ||
-		    (c && c->held_after && since && now > since && now - since > c->held_after))
-			hold(skb, l2, slot, ct_local);
+		silent = c && c->held_after && since && now > since && now - since > c->held_after;
+		if (silent || (flags & SB_EXPLORING))
+			hold(skb, l2, slot, ct_local, silent);
 	}
 	a->last_tx = now;
 	if (a->ka_t0)

@@ -28,7 +28,7 @@
 	X(state_refused)	 /* saved contexts the engine refused */                                               \
 	X(state_damaged)	 /* journal octets that were no record */                                              \
 	X(held_received)	 /* TCP segments copied to us while nothing came back */                               \
-	X(held_replaced)	 /* dropped: a newer segment of the same flow came */                                  \
+	X(held_replaced)	 /* dropped: another segment of the flow serves better */                              \
 	X(held_refused)		 /* dropped: over a limit, or no TCP segment */                                        \
 	X(held_stale)		 /* dropped: too old, or of a context that is gone */                                  \
 	X(held_injected)	 /* sent again after a switch */                                                       \

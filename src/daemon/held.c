@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+
 /* Ports are enough: a slot stands for one ULID pair. */
 struct segment {
 	struct segment *next; /* of all, oldest first */
@@ -15,8 +18,14 @@ struct segment {
 	uint64_t ct_local;
 	uint32_t slot;
 	uint32_t ports;
+	bool bare; /* neither data nor SYN or FIN */
 	size_t len;
 	uint8_t packet[];
+};
+
+struct flow {
+	uint32_t ports;
+	bool bare;
 };
 
 struct held {
@@ -86,7 +95,7 @@ void held_set_limits(struct held *h, const struct held_limits *l)
 }
 
 /* Find the TCP header behind the extension headers a socket may have put before it. */
-static bool tcp_ports(const uint8_t *p, size_t len, uint32_t *ports)
+static bool tcp_flow(const uint8_t *p, size_t len, struct flow *f)
 {
 	uint8_t next;
 	size_t at = 40;
@@ -102,8 +111,18 @@ static bool tcp_ports(const uint8_t *p, size_t len, uint32_t *ports)
 	}
 	if (next != IPPROTO_TCP || at + 20 > len)
 		return false;
-	memcpy(ports, p + at, 4);
+	memcpy(&f->ports, p + at, 4);
+	f->bare = at + (p[at + 12] >> 4) * 4u >= len && !(p[at + 13] & (TCP_FIN | TCP_SYN));
 	return true;
+}
+
+static bool says_more(const struct held *h, uint32_t slot, const struct flow *f)
+{
+	for (const struct segment *s = h->first; s && f->bare; s = s->next) {
+		if (s->slot == slot && s->ports == f->ports && !s->bare)
+			return true;
+	}
+	return false;
 }
 
 /* Remove an older segment of the flow; count the slot's others, finding its oldest. */
@@ -131,12 +150,16 @@ static unsigned replace(struct held *h, uint32_t slot, uint32_t ports, struct se
 void held_add(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, const uint8_t *packet, size_t len)
 {
 	struct segment *s, **oldest;
-	uint32_t ports;
+	struct flow flow;
 
 	count(h->counters, DC_held_received);
 	expire(h, now);
-	if (!h->limits.per_context || !h->limits.total || len > HELD_MAX_PACKET || !tcp_ports(packet, len, &ports)) {
+	if (!h->limits.per_context || !h->limits.total || len > HELD_MAX_PACKET || !tcp_flow(packet, len, &flow)) {
 		count(h->counters, DC_held_refused);
+		return;
+	}
+	if (says_more(h, slot, &flow)) {
+		count(h->counters, DC_held_replaced);
 		return;
 	}
 	s = malloc(sizeof(*s) + len);
@@ -144,16 +167,20 @@ void held_add(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local, co
 		count(h->counters, DC_held_refused);
 		return;
 	}
-	if (replace(h, slot, ports, &oldest) >= h->limits.per_context) {
+	if (replace(h, slot, flow.ports, &oldest) >= h->limits.per_context) {
 		drop(h, oldest);
 		count(h->counters, DC_held_refused);
 	} else if (h->n >= h->limits.total) {
 		drop(h, &h->first);
 		count(h->counters, DC_held_refused);
 	}
-	*s = (struct segment){
-		.time = now, .due = HELD_NEVER, .ct_local = ct_local, .slot = slot, .ports = ports, .len = len
-	};
+	*s = (struct segment){ .time = now,
+			       .due = HELD_NEVER,
+			       .ct_local = ct_local,
+			       .slot = slot,
+			       .ports = flow.ports,
+			       .bare = flow.bare,
+			       .len = len };
 	memcpy(s->packet, packet, len);
 	*h->last = s;
 	h->last = &s->next;

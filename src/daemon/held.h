@@ -5,8 +5,10 @@
  * connection at once, where it would have slept until its next retransmission
  * timeout (up to two minutes after a long failure).
  *
- * One segment per flow, the newest: it makes the peer acknowledge, and what else
- * is missing follows from there. The peer may not have switched yet and answer on
+ * One segment per flow, the newest, though none without data takes the place of
+ * one with data: it makes the peer acknowledge, and what else is missing follows
+ * from there. A bare one is the window probe of a sender that had to pause; the
+ * answer to it says that it may go on. The peer may not have switched yet and answer on
  * the dead path, so until something comes back the segment is sent HELD_TRIES
  * times. Bounded per context and in total.
  */

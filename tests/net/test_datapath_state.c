@@ -318,6 +318,57 @@ static void test_others_do_not_count(void **state)
 	close(a), close(b), close(sctp);
 }
 
+static ssize_t receive_all(int fd, int flags)
+{
+	uint8_t buf[65536];
+	ssize_t n, got = 0;
+
+	while ((n = recv(fd, buf, sizeof(buf), flags)) > 0) {
+		got += n;
+		flags = MSG_DONTWAIT;
+	}
+	return got;
+}
+
+/* A sender that waits for the window to open says nothing but probes: in the silence they are copied. */
+static void test_held_window_probe(void **state)
+{
+	int l = tcp_listen(&B, "2001:db8:b1::1", 7003), c, s, size = 32768;
+	uint8_t block[16384] = { 0 };
+	ssize_t sent = 0, got, n;
+
+	(void)state;
+	contexts(&ulids);
+	setsockopt(l, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	c = tcp_connect(&A, "2001:db8:a1::1", "2001:db8:b1::1", 7003);
+	setsockopt(c, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	s = accept(l, NULL, NULL);
+	for (int idle = 0; idle < 50; usleep(1000)) { /* neither the window nor the socket takes more */
+		n = send(c, block, sizeof(block), MSG_DONTWAIT);
+		idle = n > 0 ? 0 : idle + 1;
+		sent += n > 0 ? n : 0;
+	}
+	for (int i = 0; i < 150; i++) /* longer than the silence that counts; but there is none */
+		pump();
+	assert_int_equal(A.helds, 0);
+	enter(&R);
+	sh("ip -6 route add blackhole 2001:db8:b1::1/128 && ip -6 route add blackhole 2001:db8:a1::1/128");
+	wait_until(A.helds >= 1);
+	assert_int_equal(A.held_len, 40 + 32); /* no data */
+	got = receive_all(s, 0);	       /* the window opens, and the word of it is lost */
+	contexts(&alternative);
+	enter(&A);
+	assert_int_equal(datapath_inject(A.dp, A.held, A.held_len), 0);
+	while (got < sent) {
+		n = receive_all(s, 0);
+		assert_true(n > 0);
+		got += n;
+	}
+	enter(&R);
+	sh("ip -6 route del blackhole 2001:db8:b1::1/128 && ip -6 route del blackhole 2001:db8:a1::1/128");
+	close(l), close(c), close(s);
+}
+
 /* Segments that nobody answers are copied, and go out again on the new pair: no wait for the retransmission. */
 static void test_held(void **state)
 {
@@ -364,6 +415,7 @@ int main(void)
 		T(test_mptcp_connection),
 		T(test_others_do_not_count),
 		T(test_held),
+		T(test_held_window_probe),
 	};
 
 	lab_begin();

@@ -69,6 +69,43 @@ static void test_newest_per_flow(void **state)
 	held_free(h);
 }
 
+/* The same without data: a window probe. */
+static void add_bare(struct held *h, uint64_t now, uint32_t slot, uint16_t port, uint8_t seq, uint8_t flags)
+{
+	uint8_t p[64];
+	size_t len = segment(p, port, seq);
+
+	p[52] = 5 << 4;
+	p[53] = flags;
+	held_add(h, now, slot, 77, p, len);
+}
+
+static void test_data_says_more_than_a_probe(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	add_bare(h, 1 * S, 4, 1000, 1, 0x10);
+	add_bare(h, 2 * S, 4, 1000, 2, 0x10); /* the newest */
+	add_bare(h, 2 * S, 4, 1001, 3, 0x10);
+	add(h, 3 * S, 4, 1001, 4); /* takes its place */
+	add_bare(h, 4 * S, 4, 1001, 5, 0x10);
+	add_bare(h, 4 * S, 5, 1001, 6, 0x10); /* of another pair */
+	assert_int_equal(held_count(h), 3);
+	assert_int_equal(counters.v[DC_held_replaced], 3);
+	held_release(h, 5 * S, 4, 77, inject, NULL);
+	assert_int_equal(n_injected, 2);
+	assert_int_equal(injected[0], 2);
+	assert_int_equal(injected[1], 4);
+	held_free(h);
+	h = fresh();
+	add(h, 1 * S, 4, 1000, 1);
+	add_bare(h, 2 * S, 4, 1000, 2, 0x11); /* FIN: the end is as good as data */
+	held_release(h, 3 * S, 4, 77, inject, NULL);
+	assert_int_equal(injected[0], 2);
+	held_free(h);
+}
+
 static void test_only_that_slot(void **state)
 {
 	struct held *h = fresh();
@@ -240,7 +277,7 @@ int main(void)
 		cmocka_unit_test(test_stale),		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_not_tcp),		cmocka_unit_test(test_inject_fails),
 		cmocka_unit_test(test_keeping_none),	cmocka_unit_test(test_tries_until_answered),
-		cmocka_unit_test(test_tries_end),
+		cmocka_unit_test(test_tries_end),	cmocka_unit_test(test_data_says_more_than_a_probe),
 	};
 
 	return cmocka_run_group_tests_name("daemon-held", tests, NULL, NULL);
