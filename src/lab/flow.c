@@ -16,7 +16,7 @@
 #include "lab/topology.h"
 #include "lab/traffic.h"
 
-#define READY_MS 10000
+#define READY_MS 30000
 #define FINISH_MS 3000
 #define POLL_MS 20
 #define SELF "/proc/self/exe"
@@ -148,7 +148,8 @@ static int await(const struct flow *f, const struct flow_env *env, unsigned host
 	}
 	if (lab_interrupted())
 		return -1;
-	return lab_error("the server of the %s did not begin to listen; its log is in %s", f->s.name, env->logs);
+	return lab_error("the server of the %s %s; its log, if it said anything, is in %s", f->s.name,
+			 proc_alive(p) ? "did not begin to listen" : "ended at once", env->logs);
 }
 
 static const char *sender_addr(const struct flow *f, const struct flow_env *env)
