@@ -72,6 +72,7 @@ def main():
     if a.parse:
         return 0
     bench, report, raw, status = Bench(a.build, a.effort), figures.Report(), {}, 0
+    signal.signal(signal.SIGINT, interrupted)
     signal.signal(signal.SIGTERM, interrupted)
     try:
         run_parts(bench, report, sorted(set(a.only or PARTS)), raw)
