@@ -24,6 +24,7 @@
 #include <bpf/libbpf.h>
 #include <net/if.h>
 
+#include "datapath/bpf/dp.h"
 #include "datapath/datapath.h"
 
 #define REPEAT 500000
@@ -37,7 +38,7 @@
 struct bench_case {
 	const char *name;
 	const char *dev;
-	enum bpf_tc_attach_point at;
+	bool ingress;
 	const char *src, *dst;
 	bool tagged;
 	bool changes; /* the packet */
@@ -46,14 +47,14 @@ struct bench_case {
 };
 
 static const struct bench_case cases[] = {
-	{ "egress, stranger", "up0", BPF_TC_EGRESS, "2001:db8:99::1", "2001:db8:b::1", false, false, -1, 100 },
-	{ "egress, unknown pair", "up0", BPF_TC_EGRESS, "2001:db8:a::1", "2001:db8:99::1", false, false, -1, 100 },
-	{ "egress, context on ULIDs", "up0", BPF_TC_EGRESS, "2001:db8:a::1", "2001:db8:b::1", false, false, -1, 100 },
-	{ "ingress, stranger", "up0", BPF_TC_INGRESS, "2001:db8:b::1", "2001:db8:99::1", false, false, -1, 100 },
-	{ "ingress, unknown pair", "up0", BPF_TC_INGRESS, "2001:db8:99::1", "2001:db8:a::1", false, false, -1, 100 },
-	{ "ingress, context on ULIDs", "up0", BPF_TC_INGRESS, "2001:db8:b::1", "2001:db8:a::1", false, false, -1, 100 },
-	{ "shim1, rewritten", "shim1", BPF_TC_INGRESS, "2001:db8:a::2", "2001:db8:b::2", false, true, 7, 600 },
-	{ "ingress, stripped", "up0", BPF_TC_INGRESS, "2001:db8:b::99", "2001:db8:a::1", true, true, -1, 600 },
+	{ "egress, stranger", "up0", false, "2001:db8:99::1", "2001:db8:b::1", false, false, -1, 100 },
+	{ "egress, unknown pair", "up0", false, "2001:db8:a::1", "2001:db8:99::1", false, false, -1, 100 },
+	{ "egress, context on ULIDs", "up0", false, "2001:db8:a::1", "2001:db8:b::1", false, false, -1, 100 },
+	{ "ingress, stranger", "up0", true, "2001:db8:b::1", "2001:db8:99::1", false, false, -1, 100 },
+	{ "ingress, unknown pair", "up0", true, "2001:db8:99::1", "2001:db8:a::1", false, false, -1, 100 },
+	{ "ingress, context on ULIDs", "up0", true, "2001:db8:b::1", "2001:db8:a::1", false, false, -1, 100 },
+	{ "shim1, rewritten", "shim1", true, "2001:db8:a::2", "2001:db8:b::2", false, true, 7, 600 },
+	{ "ingress, stripped", "up0", true, "2001:db8:b::99", "2001:db8:a::1", true, true, -1, 600 },
 };
 
 static struct datapath *dp;
@@ -130,15 +131,14 @@ static void set_up(void)
 
 static int program(const struct bench_case *k)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 140, .priority = 140);
-	struct bpf_tc_hook hook = { .sz = sizeof(hook), .ifindex = (int)if_nametoindex(k->dev), .attach_point = k->at };
-	int rc = bpf_tc_query(&hook, &opts), fd;
+	uint32_t id = dp_filter_program(if_nametoindex(k->dev), k->ingress);
+	int fd;
 
-	if (rc)
-		die("no program on %s: %s", k->dev, strerror(-rc));
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
+	if (!id)
+		die("no program on %s", k->dev);
+	fd = bpf_prog_get_fd_by_id(id);
 	if (fd < 0)
-		die("program %u: %s", opts.prog_id, strerror(errno));
+		die("program %u: %s", id, strerror(errno));
 	return fd;
 }
 

@@ -23,6 +23,7 @@
 
 #include <netinet/in.h>
 
+#include "datapath/bpf/dp.h"
 #include "datapath/datapath.h"
 #include "netns.h"
 

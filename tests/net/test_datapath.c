@@ -268,16 +268,13 @@ static void test_extension_headers(void **state)
 /* The ingress program of a device, run on one Ethernet frame; what comes out, from the IPv6 header on. */
 static size_t run_ingress(const char *dev, const uint8_t *packet, size_t len, uint8_t *out, size_t room, unsigned *rc)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(dev), .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 140, .priority = 140);
 	uint8_t in[700] = { [12] = 0x86, [13] = 0xdd };
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in, .data_size_in = (uint32_t)(14 + len), .data_out = out,
 		    .data_size_out = (uint32_t)room, .repeat = 1);
 	int fd;
 
 	memcpy(in + 14, packet, len);
-	assert_int_equal(bpf_tc_query(&hook, &opts), 0);
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
+	fd = bpf_prog_get_fd_by_id(dp_filter_program(if_nametoindex(dev), true));
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_prog_test_run_opts(fd, &run), 0);
 	close(fd);

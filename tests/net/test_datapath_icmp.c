@@ -28,17 +28,13 @@ static struct frame f;
 static size_t ingress(const uint8_t *packet, size_t len, uint8_t *out, size_t room, unsigned *rc)
 {
 	uint8_t in[1600] = { [12] = 0x86, [13] = 0xdd }, result[1600];
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 140, .priority = 140);
 	LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = in, .data_size_in = (uint32_t)(14 + len), .data_out = result,
 		    .data_size_out = sizeof(result), .repeat = 1);
-	struct bpf_tc_hook hook = { .sz = sizeof(hook), .attach_point = BPF_TC_INGRESS };
 	int fd;
 
 	enter(&A);
-	hook.ifindex = (int)if_nametoindex("a2");
 	memcpy(in + 14, packet, len);
-	assert_int_equal(bpf_tc_query(&hook, &opts), 0);
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
+	fd = bpf_prog_get_fd_by_id(dp_filter_program(if_nametoindex("a2"), true));
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_prog_test_run_opts(fd, &run), 0);
 	close(fd);

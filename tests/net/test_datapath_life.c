@@ -58,21 +58,19 @@ struct objects {
 	unsigned n_progs, n_maps;
 };
 
-static void add_program(struct objects *o, const char *dev, enum bpf_tc_attach_point at)
+static void add_program(struct objects *o, const char *dev, bool ingress)
 {
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 140, .priority = 140);
-	struct bpf_tc_hook hook = { .sz = sizeof(hook), .ifindex = (int)if_nametoindex(dev), .attach_point = at };
+	uint32_t id = dp_filter_program(if_nametoindex(dev), ingress);
 	uint32_t maps[32];
 	struct bpf_prog_info info = { .nr_map_ids = 32, .map_ids = (uintptr_t)maps };
 	uint32_t len = sizeof(info);
 	int fd;
 
-	assert_int_equal(bpf_tc_query(&hook, &opts), 0);
-	fd = bpf_prog_get_fd_by_id(opts.prog_id);
+	fd = bpf_prog_get_fd_by_id(id);
 	assert_true(fd >= 0);
 	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &len), 0);
 	close(fd);
-	o->prog[o->n_progs++] = opts.prog_id;
+	o->prog[o->n_progs++] = id;
 	for (unsigned i = 0; i < info.nr_map_ids && o->n_maps < 64; i++)
 		o->map[o->n_maps++] = maps[i];
 }
@@ -83,9 +81,9 @@ static struct objects objects_of(const struct lab_host *h)
 	char dev[] = { h->name, '1', 0 };
 
 	enter(h);
-	add_program(&o, dev, BPF_TC_INGRESS);
-	add_program(&o, dev, BPF_TC_EGRESS);
-	add_program(&o, "shim1", BPF_TC_INGRESS);
+	add_program(&o, dev, true);
+	add_program(&o, dev, false);
+	add_program(&o, "shim1", true);
 	return o;
 }
 
@@ -192,6 +190,7 @@ static void test_other_filters_stay(void **state)
 	enter(&A);
 	hook.ifindex = (int)if_nametoindex("a1");
 	opts.prog_fd = fd;
+	bpf_tc_hook_create(&hook); /* may be there: ours, on old kernels */
 	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
 	datapath_remove_all(A.dp);
 	A.dp = NULL;
@@ -207,6 +206,45 @@ static void test_other_filters_stay(void **state)
 	close(fd);
 }
 
+/* All programs on a device of A, both directions: called directly, and as filters. */
+static int programs_at(unsigned ifindex)
+{
+	int all = rtnl_clsact_filters(A.dp->rtnl, ifindex);
+
+	for (int tcx = 46; tcx <= 47; tcx++) {
+		uint32_t ids[8], n = 8;
+
+		if (!bpf_prog_query((int)ifindex, (enum bpf_attach_type)tcx, 0, NULL, ids, &n))
+			all += (int)n;
+	}
+	return all;
+}
+
+/* What an earlier version left as filters gives way: packets must not meet both kinds. */
+static void test_filter_gives_way(void **state)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 140, .priority = 140, .flags = BPF_TC_F_REPLACE);
+	unsigned a1;
+
+	(void)state;
+	enter(&A);
+	a1 = if_nametoindex("a1");
+	hook.ifindex = (int)a1;
+	bpf_tc_hook_create(&hook);
+	for (int ingress = 0; ingress < 2; ingress++) {
+		hook.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
+		opts.prog_fd = bpf_prog_get_fd_by_id(dp_filter_program(a1, ingress));
+		opts.prog_id = 0;
+		assert_true(opts.prog_fd >= 0);
+		assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+		close(opts.prog_fd);
+	}
+	assert_true(programs_at(a1) >= 2);
+	assert_int_equal(datapath_attach(A.dp, a1), 0);
+	assert_int_equal(programs_at(a1), 2);
+}
+
 static void test_attach_and_detach(void **state)
 {
 	int b = udp_at(&B, "2001:db8:b1::1", 7001, "2001:db8:a1::1", 7000), wire = capture(&R, "ra2");
@@ -218,7 +256,7 @@ static void test_attach_and_detach(void **state)
 	enter(&A);
 	a2 = if_nametoindex("a2");
 	assert_int_equal(datapath_attach(A.dp, a2), 0);
-	sh("test $(tc filter show dev a2 ingress | grep -c shim6_ingress) = 1");
+	assert_int_equal(programs_at(a2), 2);
 	assert_int_equal(datapath_attach(A.dp, if_nametoindex("lo")), -EOPNOTSUPP);
 	assert_int_equal(datapath_attach(A.dp, if_nametoindex("shim0")), -EINVAL);
 	assert_int_equal(datapath_attach(A.dp, 4711), -ENODEV);
@@ -228,6 +266,7 @@ static void test_attach_and_detach(void **state)
 	udp_exchange(b, a, 10);
 	enter(&A);
 	assert_int_equal(datapath_detach(A.dp, a2), 0);
+	assert_int_equal(programs_at(a2), 0);
 	assert_int_equal(datapath_detach(A.dp, a2), 0);
 	sh("! tc qdisc show dev a2 | grep -q clsact");
 	drain(wire, 1500);
@@ -522,6 +561,7 @@ int main(void)
 		T(test_remove_all_leaves_nothing),
 		T(test_purge_leaves_nothing),
 		T(test_other_filters_stay),
+		T(test_filter_gives_way),
 		T(test_attach_and_detach),
 		T(test_takeover),
 		T(test_ulid_outlives_its_interface),

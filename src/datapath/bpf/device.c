@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The veth pair and the tc filters. shim0 must not offload segmentation: nobody
- * behind it could do it for next header 140. Checksums are finished there as
- * well, since some hardware reads headers to find them. Neither end resolves neighbours or configures itself: no packet
- * there but those led there.
+ * The veth pair, and which programs a device gets. shim0 must not offload
+ * segmentation: nobody behind it could do it for next header 140. Checksums are
+ * finished there as well, since some hardware reads headers to find them. Neither
+ * end resolves neighbours or configures itself: no packet there but those led there.
  */
 #include <net/if.h>
 
@@ -194,71 +194,6 @@ int dp_shim_create(struct datapath *dp, char *err, size_t err_len)
 	if (rc < 0)
 		snprintf(err, err_len, "cannot set up %s and %s: %s", name[0], name[1], strerror(-rc));
 	return rc < 0 ? rc : 0;
-}
-
-static void hook_init(struct bpf_tc_hook *hook, unsigned ifindex, enum bpf_tc_attach_point at)
-{
-	memset(hook, 0, sizeof(*hook));
-	hook->sz = sizeof(*hook);
-	hook->ifindex = (int)ifindex;
-	hook->attach_point = at;
-}
-
-/* 1: a clsact was created, 0: one was there; or negative errno. Attaches or replaces in one step. */
-int dp_filter_attach(unsigned ifindex, bool ingress, int prog_fd)
-{
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_FILTER_ID, .priority = DP_FILTER_ID, .prog_fd = prog_fd,
-		    .flags = BPF_TC_F_REPLACE);
-	struct bpf_tc_hook hook;
-	int created, rc;
-
-	hook_init(&hook, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
-	created = bpf_tc_hook_create(&hook);
-	if (created && created != -EEXIST)
-		return created;
-	hook.attach_point = ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS;
-	rc = bpf_tc_attach(&hook, &opts);
-	return rc ? rc : !created;
-}
-
-static bool is_ours(int prog_id)
-{
-	struct bpf_prog_info info = { 0 };
-	uint32_t len = sizeof(info);
-	int fd = bpf_prog_get_fd_by_id((uint32_t)prog_id);
-	bool ours;
-
-	if (fd < 0)
-		return false;
-	ours = !bpf_obj_get_info_by_fd(fd, &info, &len) &&
-	       !strncmp(info.name, DP_PROGRAM_PREFIX, strlen(DP_PROGRAM_PREFIX));
-	close(fd);
-	return ours;
-}
-
-int dp_filter_detach(unsigned ifindex, bool ingress)
-{
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = DP_FILTER_ID, .priority = DP_FILTER_ID);
-	struct bpf_tc_hook hook;
-
-	hook_init(&hook, ifindex, ingress ? BPF_TC_INGRESS : BPF_TC_EGRESS);
-	if (bpf_tc_query(&hook, &opts) || !is_ours((int)opts.prog_id))
-		return 0;
-	opts.prog_fd = 0;
-	opts.prog_id = 0;
-	opts.flags = 0;
-	return bpf_tc_detach(&hook, &opts);
-}
-
-int dp_clsact_remove(struct rtnl *r, unsigned ifindex)
-{
-	struct bpf_tc_hook hook;
-	int n = rtnl_clsact_filters(r, ifindex);
-
-	if (n)
-		return n < 0 ? n : 0;
-	hook_init(&hook, ifindex, BPF_TC_INGRESS | BPF_TC_EGRESS);
-	return bpf_tc_hook_destroy(&hook);
 }
 
 /* The programs for a device: with or without a link-layer header. */

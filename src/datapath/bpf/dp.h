@@ -9,13 +9,13 @@
  *
  * Routes, ULIDs on shim0 and the MTUs are kept here; packets never come here,
  * but for the copies of held segments. Maps are pinned in pin_dir, the programs
- * are held by the tc filters, so all of it outlives the process; the next one
+ * are held by the devices, so all of it outlives the process; the next one
  * finds it by the pins and rebuilds its tables from the maps.
  *
  * open.c      open, take over, close        contexts.c  projections, stamps, MTU
- * device.c    veth pair, tc filters         routes.c    routes, rules, ULIDs on shim0
+ * device.c    veth pair, devices            routes.c    routes, rules, ULIDs on shim0
  * purge.c     taking everything out         local.c     addresses, bypass, pairs
- * events.c    ring buffers, injection, counters
+ * events.c    ring buffers, injection       filter.c    programs on devices: tcx or tc filters
  */
 #ifndef SHIM6_DATAPATH_BPF_DP_H
 #define SHIM6_DATAPATH_BPF_DP_H
@@ -125,10 +125,14 @@ static inline struct shim6_pair dp_from_pair(const struct sb_pair *s)
 int dp_shim_create(struct datapath *dp, char *err, size_t err_len);
 int dp_device_exists_and_is_veth(const char *name);		  /* 1 yes, 0 absent, negative: another kind */
 int dp_shim_checksums(const struct datapath *dp, bool may_split); /* a path so narrow that packets are split */
-int dp_filter_attach(unsigned ifindex, bool ingress, int prog_fd);
-int dp_filter_detach(unsigned ifindex, bool ingress);	/* ours only; 0 also when there is none */
-int dp_clsact_remove(struct rtnl *r, unsigned ifindex); /* unless others use it */
 int dp_reattach_all(struct datapath *dp);
+
+/* filter.c */
+/* Attaches or replaces in one step. 1: a clsact was created for it, 0: none was; or negative errno. */
+int dp_filter_attach(unsigned ifindex, bool ingress, int prog_fd);
+int dp_filter_detach(unsigned ifindex, bool ingress);	    /* ours only; 0 also when there is none */
+uint32_t dp_filter_program(unsigned ifindex, bool ingress); /* the number of ours, or 0 */
+int dp_clsact_remove(struct rtnl *r, unsigned ifindex);	    /* unless others use it */
 
 /* contexts.c */
 int dp_takeover_contexts(struct datapath *dp);
