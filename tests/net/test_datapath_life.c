@@ -476,6 +476,7 @@ static void test_other_layout(void **state)
 	sh("test -z \"$(ip -6 route show table 5533)\" && ! ip -6 addr show dev shim0 | grep -q inet6");
 	/* no device is attached any more: the daemon attaches those it uses */
 	sh("! tc filter show dev a1 ingress | grep -q shim6");
+	assert_int_equal(dp_filter_program(if_nametoindex("a1"), true), 0);
 	lab_set_local(&A);
 	lab_attach(&A);
 	busy();
