@@ -224,9 +224,10 @@ static bool make_parts(struct daemon *d, char *err, size_t err_len)
 	d->hba = hba_new(dir, record, &d->counters);
 	d->held = held_new(&held, &d->counters);
 	d->events = events_new();
+	d->sockets = sockets_new();
 	d->locals = calloc(1, sizeof(*d->locals));
 	d->locals_next = calloc(1, sizeof(*d->locals_next));
-	if (d->hba && d->held && d->events && d->locals && d->locals_next)
+	if (d->hba && d->held && d->events && d->sockets && d->locals && d->locals_next)
 		return true;
 	snprintf(err, err_len, "out of memory");
 	return false;
@@ -315,9 +316,10 @@ void daemon_stop(struct daemon *d)
 	hba_free(d->hba);
 	held_free(d->held);
 	events_free(d->events);
+	sockets_free(d->sockets);
 	free(d->locals);
 	free(d->locals_next);
-	free(d->todo);
+	free(d->pending);
 }
 
 bool daemon_purge(struct daemon *d, char *err, size_t err_len)

@@ -32,6 +32,7 @@
 #include "daemon/locals.h"
 #include "daemon/state.h"
 #include "host/sadr.h"
+#include "host/sockets.h"
 #include "datapath/datapath.h"
 
 #define DAEMON_MAX_RETRIGGER 1024 /* pairs waiting to be counted again */
@@ -44,7 +45,7 @@ struct daemon_options {
 };
 
 /* Something to do for a context before the loop sleeps. */
-struct daemon_todo {
+struct daemon_pending {
 	uint64_t id;
 	uint32_t slot;
 	bool release; /* its held segments may go */
@@ -70,6 +71,7 @@ struct daemon {
 	struct host *host;
 	struct rtnl *rtnl;
 	struct sadr *sadr; /* NULL: routing by source is not ours to manage */
+	struct sockets *sockets;
 	struct ctlsock *ctl;
 	struct hba *hba;
 	struct locals *locals, *locals_next; /* told; being computed */
@@ -80,8 +82,8 @@ struct daemon {
 	struct generate_job *job;
 	struct control_call *job_call;
 
-	struct daemon_todo *todo;
-	size_t n_todo, cap_todo;
+	struct daemon_pending *pending;
+	size_t n_pending, cap_pending;
 	unsigned left[HOST_MAX_LINKS]; /* dead interfaces that a context has left in this turn */
 	unsigned n_left;
 	bool triggered;	   /* engine_trigger() made a context */
@@ -105,7 +107,7 @@ void daemon_refresh(struct daemon *d);
 /* work.c: each turn of the loop */
 void daemon_settle(struct daemon *d);
 void daemon_every_second(struct daemon *d);
-void daemon_todo(struct daemon *d, uint64_t id, uint32_t slot, bool release);
+void daemon_pending(struct daemon *d, uint64_t id, uint32_t slot, bool release);
 bool daemon_save_all(struct daemon *d);
 
 /* glue.c: what the engine and its sources of input call */

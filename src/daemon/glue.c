@@ -116,6 +116,13 @@ static void note_left(struct daemon *d, const struct shim6_addr *locator)
 		d->left[d->n_left++] = l->ifindex;
 }
 
+static bool op_in_use(void *user, uint64_t now, const struct shim6_pair *ulid)
+{
+	struct daemon *d = user;
+
+	return sockets_between(d->sockets, now, ulid);
+}
+
 static void op_event(void *user, const struct engine_event *ev)
 {
 	struct daemon *d = user;
@@ -141,7 +148,7 @@ static void op_event(void *user, const struct engine_event *ev)
 	default:
 		break;
 	}
-	daemon_todo(d, ev->id, ev->slot, ev->type == ENGINE_EV_SWITCHED || ev->type == ENGINE_EV_RECOVERED);
+	daemon_pending(d, ev->id, ev->slot, ev->type == ENGINE_EV_SWITCHED || ev->type == ENGINE_EV_RECOVERED);
 	o = events_add(d->events, ev);
 	if (o && d->control)
 		control_server_event(d->control, o);
@@ -154,6 +161,7 @@ const struct engine_ops daemon_engine_ops = {
 	.dp_stamps = op_stamps,
 	.dp_set_timers = op_set_timers,
 	.dp_notify = op_notify,
+	.in_use = op_in_use,
 	.event = op_event,
 	.random = op_random,
 };

@@ -15,25 +15,25 @@ uint64_t daemon_now(void)
 	return (uint64_t)ts.tv_sec * UINT64_C(1000000000) + (uint64_t)ts.tv_nsec;
 }
 
-void daemon_todo(struct daemon *d, uint64_t id, uint32_t slot, bool release)
+void daemon_pending(struct daemon *d, uint64_t id, uint32_t slot, bool release)
 {
-	if (d->n_todo && d->todo[d->n_todo - 1].id == id) {
-		d->todo[d->n_todo - 1].slot = slot;
-		d->todo[d->n_todo - 1].release |= release;
+	if (d->n_pending && d->pending[d->n_pending - 1].id == id) {
+		d->pending[d->n_pending - 1].slot = slot;
+		d->pending[d->n_pending - 1].release |= release;
 		return;
 	}
-	if (d->n_todo == d->cap_todo) {
-		size_t cap = d->cap_todo ? 2 * d->cap_todo : 64;
-		struct daemon_todo *p = realloc(d->todo, cap * sizeof(*p));
+	if (d->n_pending == d->cap_pending) {
+		size_t cap = d->cap_pending ? 2 * d->cap_pending : 64;
+		struct daemon_pending *p = realloc(d->pending, cap * sizeof(*p));
 
 		if (!p) {
 			count(&d->counters, DC_state_write_failed);
 			return;
 		}
-		d->todo = p;
-		d->cap_todo = cap;
+		d->pending = p;
+		d->cap_pending = cap;
 	}
-	d->todo[d->n_todo++] = (struct daemon_todo){ .id = id, .slot = slot, .release = release };
+	d->pending[d->n_pending++] = (struct daemon_pending){ .id = id, .slot = slot, .release = release };
 }
 
 static bool save(struct daemon *d, uint64_t id)
@@ -72,7 +72,7 @@ static uint64_t last_rx(void *arg, uint32_t slot, uint64_t ct_local)
 	return stamps.last_rx;
 }
 
-static void release(struct daemon *d, uint64_t now, const struct daemon_todo *t)
+static void release(struct daemon *d, uint64_t now, const struct daemon_pending *t)
 {
 	struct engine_ctx_info info;
 
@@ -105,20 +105,20 @@ void daemon_settle(struct daemon *d)
 	}
 	clear_dead_interfaces(d);
 	/* First the segments that a connection waits for, then the journal. */
-	for (size_t i = 0; i < d->n_todo; i++) {
-		if (d->todo[i].release)
-			release(d, now, &d->todo[i]);
+	for (size_t i = 0; i < d->n_pending; i++) {
+		if (d->pending[i].release)
+			release(d, now, &d->pending[i]);
 	}
 	again = held_again(d->held, now, last_rx, inject, d);
-	for (size_t i = 0; i < d->n_todo; i++)
-		save(d, d->todo[i].id);
-	d->n_todo = 0;
+	for (size_t i = 0; i < d->n_pending; i++)
+		save(d, d->pending[i].id);
+	d->n_pending = 0;
 	loop_arm(d->loop, now, again < deadline ? again : deadline);
 }
 
-static int todo_one(void *arg, const struct engine_ctx_info *info)
+static int pending_one(void *arg, const struct engine_ctx_info *info)
 {
-	daemon_todo(arg, info->id, info->slot, false);
+	daemon_pending(arg, info->id, info->slot, false);
 	return 0;
 }
 
@@ -126,10 +126,10 @@ bool daemon_save_all(struct daemon *d)
 {
 	bool ok = true;
 
-	engine_each(d->engine, todo_one, d);
-	for (size_t i = 0; i < d->n_todo; i++)
-		ok &= save(d, d->todo[i].id);
-	d->n_todo = 0;
+	engine_each(d->engine, pending_one, d);
+	for (size_t i = 0; i < d->n_pending; i++)
+		ok &= save(d, d->pending[i].id);
+	d->n_pending = 0;
 	return ok;
 }
 

@@ -98,7 +98,7 @@ struct context {
 	struct reap reap;
 
 	uint64_t created, established;
-	uint64_t ready;	     /* entered ESTABLISHED last, or was restored: idleness counts from here at the earliest */
+	uint64_t ready;	     /* entered ESTABLISHED last, was restored, or found in use: idleness counts from here */
 	uint64_t ulid_gone;  /* when ULID(local) vanished; 0: it is there (Y-06) */
 	uint64_t hinted;     /* last hint taken */
 	uint64_t probe_turn; /* when a probe may leave, the host's budget having been used up; 0: now (PX-20) */

@@ -123,6 +123,8 @@ struct engine_ops {
 	void (*dp_set_timers)(void *user, uint32_t slot, const uint64_t *send_t0, const uint64_t *ka_t0);
 	/* Report the next packet once (enum shim6_notify bits; 0 withdraws). */
 	void (*dp_notify)(void *user, uint32_t slot, unsigned mask);
+	/* Is this ULID pair in use by a socket, though no packet was seen (K-02)? NULL: never. */
+	bool (*in_use)(void *user, uint64_t now, const struct shim6_pair *ulid);
 	void (*event)(void *user, const struct engine_event *ev);
 	void (*random)(void *user, void *buf, size_t len); /* cryptographic (G-09, PN-02) */
 };

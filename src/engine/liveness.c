@@ -296,6 +296,10 @@ void liveness_timer(struct engine *e, struct context *c, uint64_t now)
 	struct liveness v;
 
 	liveness_enter(&v, e, c, now);
+	if (now >= idle_until(e, c, &v.stamps) && e->ops.in_use && e->ops.in_use(e->user, now, &c->ulid)) {
+		count(e, C_contexts_kept);
+		c->ready = now; /* (K-02): asked again after another such time */
+	}
 	if (now >= idle_until(e, c, &v.stamps)) {
 		e->liveness = NULL;
 		count(e, C_contexts_idle);

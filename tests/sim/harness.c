@@ -168,6 +168,13 @@ static void op_event(void *user, const struct engine_event *ev)
 		h->sim->watcher->event(h, ev);
 }
 
+static bool op_in_use(void *user, uint64_t now, const struct shim6_pair *ulid)
+{
+	(void)now;
+	(void)ulid;
+	return ((struct sim_host *)user)->sockets;
+}
+
 static void op_random(void *user, void *buf, size_t len)
 {
 	sim_fill_random(((struct sim_host *)user)->sim, buf, len);
@@ -180,6 +187,7 @@ static const struct engine_ops sim_ops = {
 	.dp_stamps = op_dp_stamps,
 	.dp_set_timers = op_dp_set_timers,
 	.dp_notify = op_dp_notify,
+	.in_use = op_in_use,
 	.event = op_event,
 	.random = op_random,
 };

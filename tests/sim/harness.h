@@ -97,7 +97,8 @@ struct sim_host {
 	struct shim6_addr addr[SIM_LOCATORS];
 	bool assigned[SIM_LOCATORS], down[SIM_LOCATORS];
 	uint8_t priority[SIM_LOCATORS];
-	bool single; /* no HBA set */
+	bool single;  /* no HBA set */
+	bool sockets; /* every ULID pair is in use by a socket */
 	struct cga_set set;
 	uint64_t tag_mask; /* of the engine's tags; 0: all 47 bits */
 	/* its clock, against the simulation's: set before the start */

@@ -45,6 +45,24 @@ static void t140_gc_idle(void **state)
 	sim_free(s);
 }
 
+/* K-02: quiet, but a socket is connected; A is asked again and again, B has no socket */
+static void t140_gc_connected_socket(void **state)
+{
+	struct sim *s = two_established(142);
+	struct shim6_pair ulid = ab(s);
+
+	(void)state;
+	A->sockets = true;
+	sim_run(s, 2000 * SIM_SECOND);
+	assert_int_equal(sim_context_count(A), 1);
+	assert_int_equal(sim_context_count(B), 0);
+	assert_true(sim_counter(A, "contexts_kept") >= 6);
+	A->sockets = false;
+	sim_run(s, 310 * SIM_SECOND);
+	assert_int_equal(state_of(A, &ulid), ENGINE_IDLE);
+	sim_free(s);
+}
+
 /* K-05 */
 static void t141_gc_plain_traffic(void **state)
 {
@@ -292,15 +310,11 @@ static void memory_per_context(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(t140_gc_idle),
-		cmocka_unit_test(t141_gc_plain_traffic),
-		cmocka_unit_test(k08_unanswered_context_goes),
-		cmocka_unit_test(t142_ulid_expire),
-		cmocka_unit_test(t143_link_flap),
-		cmocka_unit_test(t145_save_restore),
-		cmocka_unit_test(z08_limits),
-		cmocka_unit_test(datapath_refuses),
-		cmocka_unit_test(shutdown_tells),
+		cmocka_unit_test(t140_gc_idle),		 cmocka_unit_test(t140_gc_connected_socket),
+		cmocka_unit_test(t141_gc_plain_traffic), cmocka_unit_test(k08_unanswered_context_goes),
+		cmocka_unit_test(t142_ulid_expire),	 cmocka_unit_test(t143_link_flap),
+		cmocka_unit_test(t145_save_restore),	 cmocka_unit_test(z08_limits),
+		cmocka_unit_test(datapath_refuses),	 cmocka_unit_test(shutdown_tells),
 #ifdef __GLIBC__
 		cmocka_unit_test(memory_per_context),
 #endif
