@@ -41,7 +41,7 @@ struct datapath_events {
 	void (*unknown_tag)(void *user, const struct shim6_addr *src, const struct shim6_addr *dst, uint64_t tag);
 	/* the notice asked for with datapath_notify(); ct_local guards against a reused slot */
 	void (*activity)(void *user, uint32_t slot, uint64_t ct_local, unsigned mask);
-	/* a ULID pair reached trigger_packets; told once until datapath_pair_forget() */
+	/* a ULID pair reached trigger_packets; told once until datapath_pair_forget(), or to a new process */
 	void (*trigger)(void *user, const struct shim6_pair *ulid, uint64_t packets);
 	/* an ICMPv6 error quoting a tagged packet of this context was translated; mtu 0 unless Packet Too Big,
 	 * then the path MTU of the current pair in octets as reported */

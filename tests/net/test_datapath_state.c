@@ -181,6 +181,29 @@ static void test_trigger(void **state)
 	close(a), close(b);
 }
 
+/* What was told to a process that is gone is told to the next one. */
+static void test_trigger_after_takeover(void **state)
+{
+	int b = udp_at(&B, "2001:db8:b1::1", 7001, "2001:db8:a1::1", 7000);
+	int a = udp_at(&A, "2001:db8:a1::1", 7000, "2001:db8:b1::1", 7001);
+
+	(void)state;
+	for (int i = 0; i < 8; i++)
+		udp_exchange(a, b, 10);
+	wait_until(A.triggers == 1);
+	enter(&A);
+	datapath_close(A.dp);
+	A.dp = NULL;
+	lab_open(&A);
+	for (int i = 0; i < 7; i++)
+		udp_exchange(a, b, 10);
+	pump();
+	assert_int_equal(A.triggers, 1);
+	udp_exchange(a, b, 10);
+	wait_until(A.triggers == 2);
+	close(a), close(b);
+}
+
 static void expect_no_trigger(const char *what)
 {
 	pump();
@@ -410,6 +433,7 @@ int main(void)
 		T(test_stamps_stay),
 		T(test_notice),
 		T(test_trigger),
+		T(test_trigger_after_takeover),
 		T(test_bypass_prefix),
 		T(test_mptcp_segments_do_not_count),
 		T(test_mptcp_connection),

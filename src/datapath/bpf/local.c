@@ -192,11 +192,29 @@ static int take_over_locals(struct datapath *dp)
 	return 0;
 }
 
+/*
+ * The process that was told of a pair is gone, and with it what it wanted to do
+ * about it: an I1 without answer, a time to ask again. Each pair counts anew.
+ */
+static void forget_pairs(struct datapath *dp)
+{
+	int fd = bpf_map__fd(dp->skel->maps.s6_seen);
+	struct sb_pair key, after;
+	bool more = !bpf_map_get_next_key(fd, NULL, &key);
+
+	for (unsigned n = 0; more && n < SB_MAX_PAIRS; n++) {
+		more = !bpf_map_get_next_key(fd, &key, &after);
+		bpf_map_delete_elem(fd, &key);
+		key = after;
+	}
+}
+
 int dp_takeover_local(struct datapath *dp)
 {
 	int fd = bpf_map__fd(dp->skel->maps.s6_bypass), rc = take_over_locals(dp);
 	struct sb_lpm_key key, *at = NULL;
 
+	forget_pairs(dp);
 	while (!rc && dp->n_bypass < SB_MAX_BYPASS && !bpf_map_get_next_key(fd, at, &key)) {
 		struct dp_prefix p = { .len = key.prefix_len };
 
