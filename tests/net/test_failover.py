@@ -12,7 +12,7 @@ from lab import ALL, SHIM6
 from netns import UDP, Capture, inside, wait_until
 
 I1, R1, I2, R2 = 1, 2, 3, 4
-DETECTION = 1.5  # s beyond the Send Timeout (and its jitter of 4 %) until the session goes on
+DETECTION = 1.5  # s beyond the Send Timeout until the session goes on, jitter and exploration included
 LINK = 0.5  # s of silence after a failure that the host is told of
 
 
@@ -26,7 +26,7 @@ def sessions(lab, flows):
 
 
 def limit(lab):
-    return lab.send_timeout * 1.04 + DETECTION
+    return lab.send_timeout + DETECTION
 
 
 def switched(host, since_switches=0, timeout=30):
