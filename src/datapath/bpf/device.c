@@ -58,20 +58,22 @@ static int offload(const char *name, uint32_t command, bool on)
 /* The names of the features of a device; NULL when it does not tell. */
 static struct ethtool_gstrings *feature_names(const char *name)
 {
-	struct {
+	union {
 		struct ethtool_sset_info info;
-		uint32_t count;
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)]; /* one count behind it */
 	} set = { .info = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_FEATURES } };
 	struct ethtool_gstrings *names;
+	uint32_t count;
 
 	if (ethtool(name, &set) || !set.info.sset_mask)
 		return NULL;
-	names = calloc(1, sizeof(*names) + (size_t)set.count * ETH_GSTRING_LEN);
+	memcpy(&count, set.room + sizeof(set.info), sizeof(count));
+	names = calloc(1, sizeof(*names) + (size_t)count * ETH_GSTRING_LEN);
 	if (!names)
 		return NULL;
 	names->cmd = ETHTOOL_GSTRINGS;
 	names->string_set = ETH_SS_FEATURES;
-	names->len = set.count;
+	names->len = count;
 	if (!ethtool(name, names))
 		return names;
 	free(names);
