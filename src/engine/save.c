@@ -309,7 +309,7 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 		return ENGINE_E_LIMIT;
 	restart_timers(e, c, now, &st);
 	count(e, C_contexts_restored);
-	if (peer_must_know(c, &s) && !update_begin(e, c, now, 0))
+	if (peer_must_know(c, &s) && !update_begin(e, c, now, s.flags & SAVE_UPDATE ? UPDATE_TIMEOUT : 0))
 		return ENGINE_E_LIMIT;
 	if (!liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN))
 		return ENGINE_E_LIMIT;

@@ -180,6 +180,25 @@ static void new_data_path(struct scene *x)
 	scene_agree_within(x, &ulid, SIM_SECOND);
 }
 
+/* A new Send Timeout that was not acknowledged before a restart is told after it, or A explores for ever (PF-21). */
+static void restart_before_timeout_is_told(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x), back = scene_back(&ulid);
+	struct engine_config c = x->s->config;
+	struct engine_ctx_info b;
+
+	sim_establish(A, &ulid);
+	sim_run(x->s, SIM_SECOND);
+	sim_cut_path(x->s, 0, 0, 1, 0, true);
+	c.reap.send_timeout = 10 * SIM_SECOND;
+	sim_reconfigure(A, &c);
+	sim_run(x->s, SIM_SECOND);
+	sim_cut_path(x->s, 0, 0, 1, 0, false);
+	sim_restart(A);
+	sim_run(x->s, SIM_SECOND);
+	WANT(sim_context(B, &back, &b) && b.keepalive_timeout == 10 * SIM_SECOND);
+}
+
 /* B, without memory, gives A's tag to another context with A: the old one does not go on with it (7.15). */
 static void confusion(struct scene *x)
 {
@@ -588,6 +607,7 @@ static const struct scenario {
 	{ "restart-while-recovering", restart_while_recovering },
 	{ "recovery-meets-establishment", recovery_meets_establishment },
 	{ "new-data-path", new_data_path },
+	{ "restart-before-timeout-is-told", restart_before_timeout_is_told },
 	{ "confusion", confusion },
 	{ "black-hole-one-way", black_hole_one_way },
 	{ "black-hole", black_hole },
