@@ -14,6 +14,7 @@
 #include "lab/life.h"
 #include "lab/options.h"
 #include "lab/programs.h"
+#include "lab/report.h"
 #include "lab/show.h"
 #include "lab/topology.h"
 #include "lab/traffic.h"
@@ -287,6 +288,26 @@ static int cmd_heal(const struct options *o)
 	return r ? LAB_FAILED : LAB_OK;
 }
 
+/* --- report ---------------------------------------------------------------- */
+
+static int cmd_report(const struct options *o)
+{
+	char path[LAB_PATH_MAX];
+	const char *out = o->output;
+
+	if (!out) {
+		report_beside(path, o->words[0]);
+		out = path;
+	}
+	if (report_write(o->words[0], out))
+		return LAB_FAILED;
+	if (o->json)
+		show_json(json_object_new_string(out));
+	else
+		printf("%s\n", out);
+	return LAB_OK;
+}
+
 /* --- the command ----------------------------------------------------------- */
 
 static int help(int verb)
@@ -312,9 +333,9 @@ static int cmd_help(const struct options *o)
 }
 
 static int (*const commands[])(const struct options *o) = {
-	[VERB_UP] = cmd_up,	    [VERB_DOWN] = cmd_down, [VERB_LIST] = cmd_list,
-	[VERB_STATUS] = cmd_status, [VERB_EXEC] = cmd_exec, [VERB_FAIL] = cmd_fail,
-	[VERB_HEAL] = cmd_heal,	    [VERB_RUN] = cmd_run,   [VERB_HELP] = cmd_help,
+	[VERB_UP] = cmd_up,	[VERB_DOWN] = cmd_down,	    [VERB_LIST] = cmd_list, [VERB_STATUS] = cmd_status,
+	[VERB_EXEC] = cmd_exec, [VERB_FAIL] = cmd_fail,	    [VERB_HEAL] = cmd_heal, [VERB_RUN] = cmd_run,
+	[VERB_HELP] = cmd_help, [VERB_REPORT] = cmd_report,
 };
 
 int lab_main(int argc, char **argv)
@@ -333,7 +354,7 @@ int lab_main(int argc, char **argv)
 	}
 	if (o.help)
 		return help((int)o.verb);
-	if (o.verb != VERB_HELP && o.verb != VERB_LIST && geteuid()) {
+	if (o.verb != VERB_HELP && o.verb != VERB_LIST && o.verb != VERB_REPORT && geteuid()) {
 		lab_error("%s needs root: it makes network namespaces (sudo shim6 lab ...)", argv[1]);
 		return LAB_FAILED;
 	}

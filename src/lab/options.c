@@ -74,7 +74,9 @@ static const struct {
 	[OPT_HEAL_AT] = { "--heal-at", "S", "when it is repaired" },
 	[OPT_RATE] = { "--rate", "MBIT", "of each TCP stream, per second (default 10; 0: as fast as it goes)" },
 	[OPT_SIZE] = { "--size", "MB", "of the file that curl fetches (default: what the time allows)" },
-	[OPT_OUTPUT] = { "--output", "DIR", "for the results and logs (default shim6-lab-SCENARIO-TIME)" },
+	[OPT_OUTPUT] = { "--output", "PATH",
+			 "run: folder for the results and logs (default shim6-lab-SCENARIO-TIME);\n"
+			 "                           report: the HTML file (default: beside the result)" },
 };
 
 static const struct verb {
@@ -108,6 +110,8 @@ static const struct verb {
 	[VERB_RUN] = { "run", "[SCENARIO]", "Break and repair a lab of its own under traffic, and measure", "",
 		       BIT(OPT_NAME) | LAB_OPTIONS | RUN_OPTIONS | FAULT_OPTIONS | BIT(OPT_PERCENT) | BIT(OPT_MS), 0,
 		       1 },
+	[VERB_REPORT] = { "report", "RESULT.json", "Draw what a run has measured, as one HTML file", "",
+			  BIT(OPT_OUTPUT), 1, 1 },
 	[VERB_HELP] = { "help", "[VERB]", "This text", "", 0, 0, 1 },
 };
 #define N_VERBS ((int)(sizeof(verbs) / sizeof(verbs[0])))

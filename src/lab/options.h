@@ -22,6 +22,7 @@ enum verb_id {
 	VERB_FAIL,
 	VERB_HEAL,
 	VERB_RUN,
+	VERB_REPORT,
 	VERB_HELP,
 };
 
@@ -41,7 +42,7 @@ struct options {
 	const char *amount;			 /* --percent or --ms as written */
 	bool amount_is_percent;
 
-	/* run */
+	/* run; output is report's, too */
 	const char *fault; /* a kind; NULL: the scenario that is named */
 	bool with_shim6, without_shim6;
 	const char *traffic, *to, *output;

@@ -10,6 +10,7 @@
 
 #include "lab/commands.h"
 #include "lab/options.h"
+#include "lab/report.h"
 #include "lab/trial.h"
 
 #define DEFAULT_RATE_MBIT 10
@@ -115,14 +116,15 @@ static void default_output(const struct trial_setup *s, char out[static LAB_PATH
 
 static int write_results(const struct trial *t, const struct options *o)
 {
-	char json[LAB_PATH_MAX];
+	char json[LAB_PATH_MAX], html[LAB_PATH_MAX];
 	struct strbuf b = { 0 };
 
 	lab_format(json, sizeof(json), "%s/result.json", t->setup->output);
-	if (result_write(t, json))
+	lab_format(html, sizeof(html), "%s/report.html", t->setup->output);
+	if (result_write(t, json) || report_write(json, html))
 		return -1;
 	if (!o->json) {
-		printf("\nresults: %s\n", json);
+		printf("\nresults: %s\nreport:  %s\n", json, html);
 		return 0;
 	}
 	if (file_read(json, &b))

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Marks of a plot: those that would lie on each other become one. */
+#ifndef SHIM6_LAB_REPORT_MARKS_H
+#define SHIM6_LAB_REPORT_MARKS_H
+
+#include "lab/report_data.h"
+#include "lab/report_scale.h"
+#include "lab/util.h"
+
+#define MARKS_LABELLED 24 /* more are drawn without a label; the page has them all in a table */
+
+struct plot_mark {
+	double t; /* of the first */
+	const char *kind, *label;
+	size_t run;	     /* of the first */
+	bool shared;	     /* by more than one run */
+	struct strbuf hosts; /* "B, A" */
+	struct strbuf title; /* all of it, with exact times */
+	struct strbuf text;  /* of the label, without the time */
+	char time[24];
+};
+
+struct plot_marks {
+	struct plot_mark *m; /* by time */
+	size_t n;
+};
+
+/* Of all runs, within [0, span]; closer than join seconds and of one kind: one mark. */
+struct plot_marks plot_marks_collect(const struct report *r, double span, double join);
+void plot_marks_free(struct plot_marks *m);
+
+#endif
