@@ -97,15 +97,16 @@ const struct engine_local *local_find(const struct local_picture *p, const struc
 static const struct local_set *set_of(const struct local_picture *p, const struct shim6_addr *a, unsigned *member)
 {
 	const struct engine_local *l = local_find(p, a);
-	const struct local_set *s;
 
-	if (!l || l->set < 0)
-		return NULL;
-	s = &p->set[l->set];
-	for (unsigned i = 0; i < s->n; i++) {
-		if (shim6_addr_eq(&s->addr[i], a)) {
-			*member = i;
-			return s;
+	/* A member that is not assigned at the moment may still be the ULID of a context (Y-06). */
+	for (unsigned k = 0; k < p->n_sets; k++) {
+		const struct local_set *s = &p->set[k];
+
+		for (unsigned i = 0; (!l || l->set == (int)k) && i < s->n; i++) {
+			if (shim6_addr_eq(&s->addr[i], a)) {
+				*member = i;
+				return s;
+			}
 		}
 	}
 	return NULL;

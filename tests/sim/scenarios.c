@@ -199,6 +199,24 @@ static void restart_before_timeout_is_told(struct scene *x)
 	WANT(sim_context(B, &back, &b) && b.keepalive_timeout == 10 * SIM_SECOND);
 }
 
+/* A recovers while its ULID is not assigned: the peer gets the whole list all the same. */
+static void recover_without_ulid(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x), back = scene_back(&ulid);
+	struct engine_ctx_info b;
+
+	sim_establish(A, &ulid);
+	sim_flow_add(x->s, 0, &ulid, 200 * SIM_MS, true);
+	sim_run(x->s, SIM_SECOND);
+	A->assigned[0] = false;
+	sim_set_local(A);
+	sim_run(x->s, 5 * SIM_SECOND);
+	sim_amnesia(B);
+	scene_agree_within(x, &ulid, SIM_SECOND);
+	WANT(sim_context(B, &back, &b) && b.n_peer == 2);
+	scene_flows_within(x, SIM_SECOND);
+}
+
 /* B, without memory, gives A's tag to another context with A: the old one does not go on with it (7.15). */
 static void confusion(struct scene *x)
 {
@@ -608,6 +626,7 @@ static const struct scenario {
 	{ "recovery-meets-establishment", recovery_meets_establishment },
 	{ "new-data-path", new_data_path },
 	{ "restart-before-timeout-is-told", restart_before_timeout_is_told },
+	{ "recover-without-ulid", recover_without_ulid },
 	{ "confusion", confusion },
 	{ "black-hole-one-way", black_hole_one_way },
 	{ "black-hole", black_hole },
