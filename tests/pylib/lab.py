@@ -86,7 +86,7 @@ class Lab:
         argv = [SHIM6, "lab", "up", "--name", self.name, "--json", *options]
         argv += ["--send-timeout", send_timeout] if shim6 else ["--no-shim6"]
         up = run(*argv, check=False)
-        assert up.returncode == 0, up.stderr
+        assert up.returncode == 0, up.stderr  # then it has taken itself down again
         described = json.loads(run(SHIM6, "lab", "status", "--name", self.name, "--json").stdout)
         self.dir = pathlib.Path(described["dir"])
         self.A, self.B = (Host(self, h["host"], h) for h in described["hosts"])

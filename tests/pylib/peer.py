@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A shim6d in a namespace of its own with two uplinks, and at their other ends a scripted peer: all that answers
 there is the test. The peer's side has no IPv6 of the kernel's."""
+import contextlib
 import os
 import pathlib
 import shutil
@@ -40,11 +41,21 @@ class Daemon:
         Daemon._count += 1
         name = f"c{os.getpid()}x{Daemon._count}"
         self.ns, self.net = f"{name}-iut", f"{name}-net"
+        self._clean = contextlib.ExitStack()  # also of what an attempt that failed has left
+        try:
+            self._start(replies, per_64)
+        except BaseException:
+            self._clean.close()
+            raise
+
+    def _start(self, replies, per_64):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="shim6-conformance-"))
+        self._clean.callback(shutil.rmtree, self.dir)
         self._network()
         for folder in ("run", "state", "bpf"):
             (self.dir / folder).mkdir()
         run("mount", "-t", "bpf", "bpf", self.dir / "bpf")
+        self._clean.callback(run, "umount", self.dir / "bpf")
         (self.dir / "conf").write_text(CONFIG.format(replies=replies, per_64=per_64))
         run(SHIM6D, "--state-dir", self.dir / "state", "addr", "generate", "--prefix", "2001:db8:1:1::/64",
             "--prefix", "2001:db8:1:2::/64")
@@ -57,13 +68,17 @@ class Daemon:
                  self.dir / "state", "--pin-dir", self.dir / "bpf/p", "--debug"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
+        self._clean.callback(self._end)
         self.pid = self.process.pid
         self.addresses = wait_until(self._ready, STARTS, "the daemon has two locators")
-        self.links = {1: Link(self, 1), 2: Link(self, 2)}
+        self.links = {n: Link(self, n) for n in (1, 2)}
+        for link in self.links.values():
+            self._clean.callback(link.close)
 
     def _network(self):
         for ns in (self.ns, self.net):
             run("ip", "netns", "add", ns)
+            self._clean.callback(run, "ip", "netns", "del", ns)
         run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1", ns=self.net)
         run("sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.all.accept_dad=0",
             "net.ipv6.conf.default.accept_ra=0", ns=self.ns)
@@ -110,17 +125,18 @@ class Daemon:
         statm = pathlib.Path(f"/proc/{self.pid}/statm").read_text().split()
         return int(statm[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-    def close(self):
-        for link in self.links.values():
-            link.close()
+    def _end(self):
         self.process.terminate()
-        code = self.process.wait(STARTS)
+        try:
+            self.process.wait(STARTS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         print(self.log.read_text()[-4000:])
-        run("umount", self.dir / "bpf")
-        shutil.rmtree(self.dir)
-        for ns in (self.ns, self.net):
-            run("ip", "netns", "del", ns)
-        assert code == 0, f"shim6d ended with {code}"
+
+    def close(self):
+        self._clean.close()
+        assert self.process.returncode == 0, f"shim6d ended with {self.process.returncode}"
 
 
 class Link:
