@@ -67,11 +67,14 @@ struct context {
 	uint32_t slot;
 	uint8_t state; /* enum engine_state */
 	bool initiator;
-	bool listed;	    /* our Locator List goes out with this context */
-	bool installed;	    /* the data path has a projection */
-	bool list_resent;   /* ERR-09 was used up */
-	bool prefs_changed; /* since our last handshake message */
-	uint8_t notify;	    /* what the data path was asked to report */
+	bool listed;	      /* our Locator List goes out with this context */
+	bool installed;	      /* the data path has a projection */
+	bool list_resent;     /* ERR-09 was used up */
+	bool prefs_changed;   /* since our last handshake message */
+	bool timeout_changed; /* during the handshake: the peer may have been told the old one */
+	bool accepted;	      /* an I2 or I2bis of the peer, with this nonce */
+	uint32_t accepted_nonce;
+	uint8_t notify; /* what the data path was asked to report */
 
 	struct shim6_pair ulid;
 	uint32_t fii;

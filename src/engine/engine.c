@@ -89,8 +89,10 @@ void engine_free(struct engine *e, bool quiet)
  */
 static void context_new_send_timeout(struct engine *e, struct context *c, uint64_t now)
 {
-	if (c->state != ENGINE_ESTABLISHED)
+	if (c->state != ENGINE_ESTABLISHED) {
+		c->timeout_changed = true;
 		return;
+	}
 	if (e->config.reap.send_timeout > c->reap.send_timeout)
 		reap_set_send_timeout(&c->reap, e->config.reap.send_timeout);
 	update_begin(e, c, now, UPDATE_TIMEOUT);

@@ -180,6 +180,7 @@ void recv_r2(struct engine *e, const struct rx *rx)
 	take_preferences(e, rx, &list);
 	if (!context_set_peer(e, c, rx->m.tag, &list))
 		return;
+	c->accepted = false;
 	confusion_check(e, c, rx->now); /* (E-85) */
 	reason = c->state == ENGINE_I2BIS_SENT ? ENGINE_WHY_PEER : c->handshake->reason;
 	if (c->state == ENGINE_I2BIS_SENT)
@@ -314,6 +315,13 @@ static struct context *context_for(struct engine *e, const struct rx *rx, const 
 	return c;
 }
 
+/* The peer did not get our R2, or it is a replay: an Update Request may have told newer things since. */
+static bool seen_before(const struct context *c, const struct rx *rx)
+{
+	return c->state == ENGINE_ESTABLISHED && c->accepted && c->accepted_nonce == rx->m.init_nonce &&
+	       c->ct_peer == rx->m.tag && context_hears(c, &rx->pair);
+}
+
 /*
  * I2 and I2bis (7.13, 7.20): IDLE and I1-SENT -> ESTABLISHED; ESTABLISHED stays;
  * I2-SENT and I2BIS-SENT learn and wait for the R2 that answers them (A-08).
@@ -337,6 +345,11 @@ void accept_initiator(struct engine *e, const struct rx *rx, const struct shim6_
 	case PEER_OK:
 		break;
 	}
+	if (known && seen_before(known, rx)) {
+		if (liveness_payload(e, known, rx->now, true))
+			emit_r2(e, known, &rx->pair, rx->m.init_nonce);
+		return;
+	}
 	take_preferences(e, rx, &list);
 	c = context_for(e, rx, ulid, known);
 	if (!c)
@@ -346,6 +359,8 @@ void accept_initiator(struct engine *e, const struct rx *rx, const struct shim6_
 			context_free(e, c, rx->now, ENGINE_WHY_NONE);
 		return;
 	}
+	c->accepted = true;
+	c->accepted_nonce = rx->m.init_nonce;
 	confusion_check(e, c, rx->now); /* (E-80) */
 	if (c->state == ENGINE_IDLE || c->state == ENGINE_I1_SENT) {
 		negative_forget(e, ulid);
@@ -386,9 +401,11 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 	count(e, C_contexts_established);
 	engine_tell(e, c, now, ENGINE_EV_ESTABLISHED, reason);
 	e->ops.dp_set_timers(e->user, c->slot, &zero, &zero); /* Operational, no timer running */
-	if (c->prefs_changed) {
-		c->prefs_changed = false;
-		if (!update_begin(e, c, now, 0))
+	if (c->prefs_changed || c->timeout_changed) {
+		unsigned with = c->timeout_changed ? UPDATE_TIMEOUT : 0;
+
+		c->prefs_changed = c->timeout_changed = false;
+		if (!update_begin(e, c, now, with))
 			return false;
 	}
 	return liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);

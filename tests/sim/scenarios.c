@@ -217,6 +217,41 @@ static void recover_without_ulid(struct scene *x)
 	scene_flows_within(x, SIM_SECOND);
 }
 
+/* An I2 that comes again takes nothing back that an Update Request told since. */
+static void replayed_i2(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x), back = scene_back(&ulid);
+	struct engine_config c = x->s->config;
+	struct engine_ctx_info b;
+
+	sim_establish(A, &ulid);
+	sim_run(x->s, SIM_SECOND);
+	c.reap.send_timeout = 10 * SIM_SECOND;
+	sim_reconfigure(A, &c);
+	A->priority[1] = 3;
+	sim_set_local(A);
+	sim_run(x->s, SIM_SECOND);
+	forge_arrival(&x->w, A, &A->last[WIRE_I2]);
+	WANT(B->sent[WIRE_R2] == 2);
+	WANT(sim_context(B, &back, &b) && b.keepalive_timeout == 10 * SIM_SECOND && b.peer[1].priority == 3);
+}
+
+/* Another Send Timeout between I2 and R2 (PF-21). */
+static void timeout_changes_in_handshake(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x), back = scene_back(&ulid);
+	struct engine_config c = x->s->config;
+	struct engine_ctx_info b;
+
+	sim_establish(A, &ulid);
+	sim_run(x->s, 25 * SIM_MS);
+	WANT(scene_state(A, &ulid) == ENGINE_I2_SENT);
+	c.reap.send_timeout = 10 * SIM_SECOND;
+	sim_reconfigure(A, &c);
+	sim_run(x->s, SIM_SECOND);
+	WANT(sim_context(B, &back, &b) && b.keepalive_timeout == 10 * SIM_SECOND);
+}
+
 /* B, without memory, gives A's tag to another context with A: the old one does not go on with it (7.15). */
 static void confusion(struct scene *x)
 {
@@ -627,6 +662,8 @@ static const struct scenario {
 	{ "new-data-path", new_data_path },
 	{ "restart-before-timeout-is-told", restart_before_timeout_is_told },
 	{ "recover-without-ulid", recover_without_ulid },
+	{ "replayed-i2", replayed_i2 },
+	{ "timeout-changes-in-handshake", timeout_changes_in_handshake },
 	{ "confusion", confusion },
 	{ "black-hole-one-way", black_hole_one_way },
 	{ "black-hole", black_hole },
