@@ -240,7 +240,7 @@ static void nudge(struct world *w)
 static void heal(struct world *w)
 {
 	struct sim *s = w->s;
-	uint64_t end = s->now + HEAL_TIME;
+	uint64_t end = s->now + HEAL_TIME, late = 0;
 	char why[256] = "";
 	bool good = false, nudged = false;
 
@@ -248,6 +248,8 @@ static void heal(struct world *w)
 	for (unsigned i = 0; i < s->n_hosts; i++) {
 		struct sim_host *h = &s->host[i];
 
+		if (h->paused_until > late)
+			late = h->paused_until; /* old packets come then */
 		h->paused_until = 0;
 		h->refuse_install = false;
 		for (unsigned k = 0; k < h->n; k++) {
@@ -266,7 +268,7 @@ static void heal(struct world *w)
 		if (s->flow[i].interval < 200 * SIM_MS)
 			s->flow[i].interval = 200 * SIM_MS;
 	}
-	while (s->now < end && !s->stop && !good) {
+	while (s->now < end && !s->stop && (!good || s->now < late)) {
 		if (s->now + HEAL_TIME / 3 >= end && !nudged) {
 			nudged = true;
 			nudge(w);
