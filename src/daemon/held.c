@@ -226,6 +226,14 @@ void held_release(struct held *h, uint64_t now, uint32_t slot, uint64_t ct_local
 	}
 }
 
+/* A try after the first. false: it was the last, or another context has the slot. */
+static bool try_due(struct held *h, struct segment *s, uint64_t now, uint64_t heard, held_inject inject, void *arg)
+{
+	bool last = heard > s->sent;
+
+	return heard != HELD_NEVER && try_segment(h, s, now, inject, arg) && !last;
+}
+
 uint64_t held_again(struct held *h, uint64_t now, held_last_rx last_rx, held_inject inject, void *arg)
 {
 	struct segment **link = &h->first;
@@ -236,8 +244,7 @@ uint64_t held_again(struct held *h, uint64_t now, held_last_rx last_rx, held_inj
 	while (*link) {
 		struct segment *s = *link;
 
-		if (s->due <= now &&
-		    (last_rx(arg, s->slot, s->ct_local) > s->sent || !try_segment(h, s, now, inject, arg))) {
+		if (s->due <= now && !try_due(h, s, now, last_rx(arg, s->slot, s->ct_local), inject, arg)) {
 			drop(h, link);
 			continue;
 		}

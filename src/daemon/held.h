@@ -9,8 +9,8 @@
  * one with data: it makes the peer acknowledge, and what else is missing follows
  * from there. A bare one is the window probe of a sender that had to pause; the
  * answer to it says that it may go on. The peer may not have switched yet and answer on
- * the dead path, so until something comes back the segment is sent HELD_TRIES
- * times. Bounded per context and in total.
+ * the dead path, so the segment is sent HELD_TRIES times, or until once after
+ * something came back: that may have been the answer to another flow. Bounded per context and in total.
  */
 #ifndef SHIM6_DAEMON_HELD_H
 #define SHIM6_DAEMON_HELD_H

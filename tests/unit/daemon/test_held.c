@@ -235,9 +235,47 @@ static void test_tries_until_answered(void **state)
 	due = held_again(h, now, last_rx, inject, NULL);
 	assert_int_equal(n_injected, 2);
 	assert_true(due == now + 2 * HELD_FIRST_GAP);
-	heard = now + 1;
+	heard = now + 1; /* perhaps of another flow: once more, now that the peer can be heard */
 	assert_true(held_again(h, due, last_rx, inject, NULL) == HELD_NEVER);
-	assert_int_equal(n_injected, 2);
+	assert_int_equal(n_injected, 3);
+	assert_int_equal(held_count(h), 0);
+	held_free(h);
+}
+
+static int inject_answered(void *arg, const uint8_t *packet, size_t len)
+{
+	heard++; /* the answer comes while the next one waits */
+	return inject(arg, packet, len);
+}
+
+static void test_the_answer_to_one_is_not_that_to_all(void **state)
+{
+	struct held *h = fresh();
+	uint64_t now = 2 * S;
+
+	(void)state;
+	heard = 0;
+	for (uint8_t flow = 1; flow <= 3; flow++)
+		add(h, 1 * S, 4, flow, flow);
+	held_release(h, now, 4, 77, inject, NULL);
+	heard = now;
+	held_again(h, now + HELD_FIRST_GAP, last_rx, inject_answered, NULL);
+	assert_int_equal(n_injected, 6);
+	assert_int_equal(injected[4], 2);
+	assert_int_equal(injected[5], 3);
+	held_free(h);
+}
+
+static void test_no_try_for_another_context(void **state)
+{
+	struct held *h = fresh();
+
+	(void)state;
+	add(h, 1 * S, 4, 1, 1);
+	held_release(h, 2 * S, 4, 77, inject, NULL);
+	heard = HELD_NEVER;
+	assert_true(held_again(h, 3 * S, last_rx, inject, NULL) == HELD_NEVER);
+	assert_int_equal(n_injected, 1);
 	assert_int_equal(held_count(h), 0);
 	held_free(h);
 }
@@ -273,11 +311,18 @@ static void test_keeping_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_newest_per_flow), cmocka_unit_test(test_only_that_slot),
-		cmocka_unit_test(test_stale),		cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_not_tcp),		cmocka_unit_test(test_inject_fails),
-		cmocka_unit_test(test_keeping_none),	cmocka_unit_test(test_tries_until_answered),
-		cmocka_unit_test(test_tries_end),	cmocka_unit_test(test_data_says_more_than_a_probe),
+		cmocka_unit_test(test_newest_per_flow),
+		cmocka_unit_test(test_only_that_slot),
+		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_not_tcp),
+		cmocka_unit_test(test_inject_fails),
+		cmocka_unit_test(test_keeping_none),
+		cmocka_unit_test(test_tries_until_answered),
+		cmocka_unit_test(test_tries_end),
+		cmocka_unit_test(test_data_says_more_than_a_probe),
+		cmocka_unit_test(test_the_answer_to_one_is_not_that_to_all),
+		cmocka_unit_test(test_no_try_for_another_context),
 	};
 
 	return cmocka_run_group_tests_name("daemon-held", tests, NULL, NULL);
