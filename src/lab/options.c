@@ -75,7 +75,7 @@ static const struct {
 	[OPT_RATE] = { "--rate", "MBIT", "of each TCP stream, per second (default 10; 0: as fast as it goes)" },
 	[OPT_SIZE] = { "--size", "MB", "of the file that curl fetches (default: what the time allows)" },
 	[OPT_OUTPUT] = { "--output", "PATH",
-			 "run: folder for the results and logs (default shim6-lab-SCENARIO-TIME);\n"
+			 "or -o; run: folder for the results and logs (default shim6-lab-SCENARIO-TIME);\n"
 			 "                           report: the HTML file (default: beside the result)" },
 };
 
@@ -335,6 +335,10 @@ static bool read_option(struct reading *r, int argc, char **argv, int *i)
 
 	if (!strcmp(word, "-h"))
 		return set_option(r, OPT_HELP, NULL);
+	if (!strcmp(word, "-o")) {
+		word = options[OPT_OUTPUT].name;
+		len = strlen(word);
+	}
 	for (unsigned k = 0; k < N_OPTIONS; k++) {
 		if (strlen(options[k].name) != len || strncmp(options[k].name, word, len))
 			continue;

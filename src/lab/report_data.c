@@ -511,16 +511,14 @@ static struct json_object *parse_json(const char *name, const char *json, size_t
 	e = json_tokener_get_error(tok);
 	end = json_tokener_get_parse_end(tok);
 	json_tokener_free(tok);
-	if (e == json_tokener_success && json_object_is_type(o, json_type_object) && only_space(json + end, len - end))
+	if (e == json_tokener_success && json_object_is_type(o, json_type_object))
 		return o;
 	if (e == json_tokener_continue)
 		syntax_error(name, json, len, "the file ends in the middle");
 	else if (e != json_tokener_success)
 		syntax_error(name, json, end, json_tokener_error_desc(e));
-	else if (!json_object_is_type(o, json_type_object))
-		lab_error("%s: expected an object {...}", name);
 	else
-		syntax_error(name, json, end, "more text after the end of the object");
+		lab_error("%s: expected an object {...}", name);
 	json_object_put(o);
 	return NULL;
 }

@@ -26,7 +26,7 @@ static const char *entity(unsigned char c)
 	case '\r':
 		return " ";
 	default:
-		return c < 0x20 || c == 0x7f ? REPLACEMENT : NULL;
+		return (c < 0x20 && c != '\n') || c == 0x7f ? REPLACEMENT : NULL;
 	}
 }
 

@@ -65,18 +65,54 @@ static bool named(const char *list, const char *host)
 	return false;
 }
 
+#define ARROW " -> "
+
+/* "switched to A2 -> B2" and "switched to B2 -> A2", as the two hosts tell of one pair */
+static bool agree(const char *a, const char *b)
+{
+	const char *x = strstr(a, ARROW), *y = strstr(b, ARROW);
+	size_t x_peer, y_peer;
+
+	if (!strcmp(a, b))
+		return true;
+	if (!x || !y)
+		return false;
+	x_peer = strlen(x + strlen(ARROW));
+	y_peer = strlen(y + strlen(ARROW));
+	return (size_t)(x - a) >= y_peer && (size_t)(y - b) >= x_peer &&
+	       x - a - (ptrdiff_t)y_peer == y - b - (ptrdiff_t)x_peer && !strncmp(a, b, (size_t)(x - a) - y_peer) &&
+	       !strncmp(x - y_peer, y + strlen(ARROW), y_peer) && !strncmp(y - x_peer, x + strlen(ARROW), x_peer);
+}
+
 static void join_one(struct plot_mark *g, const struct report *r, const struct raw *raw)
 {
 	const struct report_mark *m = raw->m;
 
 	if (raw->run != g->run)
 		g->shared = true;
+	g->agreed &= agree(g->label, m->label);
 	if (*m->host && !named(g->hosts.s ? g->hosts.s : "", m->host))
 		strbuf_printf(&g->hosts, "%s%s", g->hosts.len ? ", " : "", m->host);
 	strbuf_printf(&g->title, "%s%.3f s, %s: %s%s%s%s%s", g->title.len ? "\n" : "", m->t, r->runs[raw->run].name,
 		      *m->host ? m->host : "", *m->host ? " " : "",
 		      *m->label && report_mark_is_fault(m->kind) ? m->label : report_mark_word(m->kind),
 		      *m->text ? ": " : "", m->text);
+}
+
+/* What the label adds to the kind ("switched to A2 -> B2") is told if nobody contradicts. */
+static void put_event(struct plot_mark *g)
+{
+	size_t len = strlen(g->kind);
+	const char *arrow = strstr(g->label, ARROW);
+
+	if (!g->agreed || strncmp(g->label, g->kind, len) != 0 || !g->label[len]) {
+		strbuf_puts(&g->text, report_mark_word(g->kind));
+	} else if (arrow) {
+		strbuf_add(&g->text, g->label, (size_t)(arrow - g->label));
+		strbuf_printf(&g->text, " \xe2\x86\x92 %s", arrow + strlen(ARROW));
+	} else {
+		strbuf_puts(&g->text, g->label);
+	}
 }
 
 static void finish(struct plot_mark *g)
@@ -89,7 +125,7 @@ static void finish(struct plot_mark *g)
 			strbuf_puts(&g->text, " repaired");
 		return;
 	}
-	strbuf_puts(&g->text, report_mark_word(g->kind));
+	put_event(g);
 	if (g->hosts.len)
 		strbuf_printf(&g->text, " (%s)", g->hosts.s);
 }
@@ -114,6 +150,7 @@ struct plot_marks plot_marks_collect(const struct report *r, double span, double
 			g->kind = all[i].m->kind;
 			g->label = all[i].m->label;
 			g->run = all[i].run;
+			g->agreed = true;
 		}
 		join_one(g, r, &all[i]);
 	}

@@ -7,11 +7,10 @@
 #include "lab/report_scale.h"
 #include "lab/util.h"
 
-#define MARKS_LABELLED 24 /* more are drawn without a label; the page has them all in a table */
-
 struct plot_mark {
 	double t; /* of the first */
 	const char *kind, *label;
+	bool agreed;	     /* all that were joined say the same, or the same seen from the other host */
 	size_t run;	     /* of the first */
 	bool shared;	     /* by more than one run */
 	struct strbuf hosts; /* "B, A" */

@@ -137,8 +137,8 @@ static void figure(struct strbuf *b, const struct report *r, const struct report
 	html(b, "</div>\n<div class=\"wide\">\n");
 	report_plot(b, r, row, number);
 	html(b,
-	     "</div>\n<figcaption>Each point is the mean over %s; time counts from the start of the run. Shaded: "
-	     "nothing arrived. The bars below the axis show when data came in each run.</figcaption>\n</figure>\n",
+	     "</div>\n<figcaption>Each point is the mean over %s. Shaded: nothing arrived. Bars below: when data came "
+	     "in each run.</figcaption>\n</figure>\n",
 	     resolution);
 }
 

@@ -18,6 +18,9 @@
 #define TOP_PAD 10.0
 #define LABEL_ROW 18.0
 #define LABEL_FONT 12.0
+#define NAME_FONT 12.0
+#define BOLD 1.1 /* wider than regular */
+#define MAX_ROWS 7
 #define TRACK_FIRST 14.0 /* below the axis */
 #define TRACK_STEP 23.0
 #define TRACK_HEIGHT 15.0
@@ -30,7 +33,15 @@
 struct curve {
 	const struct report_stream *s; /* NULL: the run has no such stream */
 	double *rate;
+	size_t points;	    /* up to the end of the stream, which may come before the run's */
 	double first, last; /* of the data, s */
+};
+
+enum naming {
+	NAME_ALL,
+	NAME_FAULTS,
+	NAME_FAILURES,
+	NAME_NONE
 };
 
 struct plot {
@@ -38,13 +49,12 @@ struct plot {
 	const struct report *r;
 	unsigned number;
 	double span, resolution;
-	size_t points;
 	struct curve *curves; /* one per run */
 	struct scale x, y;
 	struct plot_marks marks;
 	struct scale_label *labels;
-	size_t n_labels;
-	double top, bottom, track, height;
+	enum naming naming;
+	double top, bottom, track, axis_end, height;
 };
 
 /* --- words and signs -------------------------------------------------------- */
@@ -158,10 +168,31 @@ static double y_of(const struct plot *p, double rate)
 	return p->bottom - (p->bottom - p->top) * fmin(rate / y_max(p), 1);
 }
 
+static void measure_curve(const struct plot *p, struct curve *c)
+{
+	double end = 0;
+
+	for (size_t k = 0; k < c->s->n_buckets; k++) {
+		double t = (double)c->s->buckets[k].index * p->r->bucket;
+
+		c->first = k ? fmin(c->first, t) : t;
+		c->last = fmax(c->last, t + p->r->bucket);
+	}
+	for (size_t k = 0; k < c->s->n_silences; k++)
+		end = fmax(end, c->s->silences[k].end);
+	end = fmax(end, c->last);
+	if (end <= 0)
+		end = p->span; /* nothing came: zero all the time */
+	/* The rest of a point would show the end as a dip. */
+	c->points = (size_t)fmax(1, floor(end / p->resolution + 1e-6));
+	c->rate = lab_alloc(c->points * sizeof(*c->rate));
+	scale_rates(c->s, p->r->bucket, (unsigned)lround(p->resolution / p->r->bucket), end, c->rate, c->points);
+}
+
 static void measure_curves(struct plot *p, const struct report_stream *const *streams)
 {
 	size_t n = p->r->n_runs, used = 0;
-	double *all = lab_alloc(n * p->points * sizeof(*all));
+	struct strbuf all = { 0 };
 
 	p->curves = lab_alloc(n * sizeof(*p->curves));
 	for (size_t i = 0; i < n; i++) {
@@ -170,20 +201,40 @@ static void measure_curves(struct plot *p, const struct report_stream *const *st
 		c->s = streams[i];
 		if (!c->s)
 			continue;
-		c->rate = lab_alloc(p->points * sizeof(*c->rate));
-		scale_rates(c->s, p->r->bucket, (unsigned)lround(p->resolution / p->r->bucket), p->span, c->rate,
-			    p->points);
-		memcpy(all + used, c->rate, p->points * sizeof(*all));
-		used += p->points;
-		for (size_t k = 0; k < c->s->n_buckets; k++) {
-			double t = (double)c->s->buckets[k].index * p->r->bucket;
-
-			c->first = k ? fmin(c->first, t) : t;
-			c->last = fmax(c->last, t + p->r->bucket);
-		}
+		measure_curve(p, c);
+		strbuf_add(&all, (const char *)c->rate, c->points * sizeof(*c->rate));
+		used += c->points;
 	}
-	p->y = scale_rate(scale_ceiling(all, used), 5);
-	free(all);
+	p->y = scale_rate(scale_ceiling((double *)(void *)all.s, used), 5);
+	strbuf_free(&all);
+}
+
+static bool timed(enum naming naming)
+{
+	return naming < NAME_FAILURES;
+}
+
+/*
+ * Every mark has its sign above the plot. Its name and time stand beside it as
+ * long as that does not make a tower: then only those of faults, then the names of
+ * failures without the time, then none,
+ * and a key under the plot says what the signs mean.
+ */
+static unsigned place_labels(struct plot *p, enum naming naming)
+{
+	p->naming = naming;
+	for (size_t i = 0; i < p->marks.n; i++) {
+		const struct plot_mark *m = &p->marks.m[i];
+		bool named = naming == NAME_ALL || (naming == NAME_FAULTS && report_mark_is_fault(m->kind)) ||
+			     (naming == NAME_FAILURES && !strcmp(m->kind, "fail"));
+
+		p->labels[i] = (struct scale_label){ .x = x_of(p, m->t) };
+		if (named)
+			p->labels[i].width = scale_text_width(m->text.s, LABEL_FONT * BOLD);
+		if (named && timed(naming))
+			p->labels[i].width += scale_text_width(m->time, LABEL_FONT) + LABEL_FONT * 0.6;
+	}
+	return scale_place(p->labels, p->marks.n, LEFT, WIDTH - 4, LINE_GAP, 8);
 }
 
 static void measure_labels(struct plot *p)
@@ -192,27 +243,22 @@ static void measure_labels(struct plot *p)
 	unsigned rows;
 
 	p->marks = plot_marks_collect(p->r, p->span, join);
-	p->n_labels = p->marks.n < MARKS_LABELLED ? p->marks.n : MARKS_LABELLED;
-	p->labels = lab_alloc(p->n_labels * sizeof(*p->labels));
-	for (size_t i = 0; i < p->n_labels; i++) {
-		const struct plot_mark *m = &p->marks.m[i];
-
-		p->labels[i].x = x_of(p, m->t);
-		p->labels[i].width = scale_text_width(m->text.s, LABEL_FONT) + scale_text_width(m->time, LABEL_FONT) +
-				     LABEL_FONT * 0.6;
-	}
-	rows = scale_place(p->labels, p->n_labels, LEFT, WIDTH - 4, LINE_GAP, 8);
+	p->labels = lab_alloc(p->marks.n * sizeof(*p->labels));
+	rows = place_labels(p, NAME_ALL);
+	for (int naming = NAME_FAULTS; naming <= NAME_NONE && rows > MAX_ROWS; naming++)
+		rows = place_labels(p, (enum naming)naming);
 	p->top = TOP_PAD + rows * LABEL_ROW + 14;
 	p->bottom = p->top + HEIGHT;
 	p->track = p->bottom + TRACK_FIRST;
-	p->height = p->track + TRACK_STEP * (double)p->r->n_runs + AXIS_TEXT;
+	p->axis_end = p->track + TRACK_STEP * (double)p->r->n_runs;
+	p->height = p->axis_end + AXIS_TEXT + (p->naming == NAME_ALL ? 0 : LABEL_ROW);
 }
 
 /* --- drawing ---------------------------------------------------------------- */
 
 static void draw_axes(const struct plot *p)
 {
-	double end = p->height - AXIS_TEXT;
+	double end = p->axis_end;
 
 	for (unsigned i = 0; i <= p->x.n; i++) {
 		double v = p->x.step * i, x = x_of(p, v * p->x.unit_size);
@@ -269,8 +315,8 @@ static void draw_shades(const struct plot *p, size_t run, bool hatched)
 /* Corners only: a level stretch has two points. */
 static void curve_path(const struct plot *p, const struct curve *c)
 {
-	for (size_t i = 0; i < p->points; i++) {
-		bool level = i && i + 1 < p->points && c->rate[i] == c->rate[i - 1] && c->rate[i] == c->rate[i + 1];
+	for (size_t i = 0; i < c->points; i++) {
+		bool level = i && i + 1 < c->points && c->rate[i] == c->rate[i - 1] && c->rate[i] == c->rate[i + 1];
 		double t = ((double)i + 0.5) * p->resolution;
 
 		if (!level)
@@ -301,7 +347,7 @@ static void draw_peak(const struct plot *p, size_t run)
 	char rate[32];
 	double x;
 
-	for (size_t i = 1; i < p->points; i++) {
+	for (size_t i = 1; i < c->points; i++) {
 		if (c->rate[i] > c->rate[most])
 			most = i;
 	}
@@ -315,6 +361,25 @@ static void draw_peak(const struct plot *p, size_t run)
 	     x > RIGHT - 120 ? x - 7 : x + 7, p->top + 12 + 14 * (double)run, rate);
 }
 
+/* A name of a run in the right margin, cut to what has room there. */
+static void draw_name(const struct plot *p, double x, double y, const char *name)
+{
+	char *text = strdup(name);
+	size_t len = text ? strlen(text) : 0;
+	bool cut = false;
+
+	while (len && scale_text_width(text, NAME_FONT * BOLD) > WIDTH - x - (cut ? NAME_FONT : 0)) {
+		do {
+			len--;
+		} while (len && ((unsigned char)text[len] & 0xc0) == 0x80);
+		text[len] = '\0';
+		cut = true;
+	}
+	html(p->b, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\">%s%s<title>%s</title></text>", x, y, text ? text : "",
+	     cut ? "\xe2\x80\xa6" : "", name);
+	free(text);
+}
+
 /* The names of the curves, at their right ends and apart from each other. */
 static void draw_names(const struct plot *p)
 {
@@ -322,7 +387,7 @@ static void draw_names(const struct plot *p)
 	double *y = lab_alloc(n * sizeof(*y));
 
 	for (size_t i = 0; i < n; i++) {
-		double at = p->curves[i].s ? y_of(p, p->curves[i].rate[p->points - 1]) : 0;
+		double at = p->curves[i].s ? y_of(p, p->curves[i].rate[p->curves[i].points - 1]) : 0;
 		size_t k = used;
 
 		if (!p->curves[i].s)
@@ -339,8 +404,8 @@ static void draw_names(const struct plot *p)
 	for (size_t k = 0; k < used; k++) {
 		html(p->b, "<g class=\"r%zu\">", order[k] % REPORT_RUN_COLORS);
 		report_plot_key(p->b, order[k], RIGHT + 8, y[k]);
-		html(p->b, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\">%s</text></g>\n", RIGHT + 8, y[k] + 16,
-		     p->r->runs[order[k]].name);
+		draw_name(p, RIGHT + 8, y[k] + 16, p->r->runs[order[k]].name);
+		strbuf_puts(p->b, "</g>\n");
 	}
 	free(order);
 	free(y);
@@ -362,14 +427,11 @@ static void open_mark(const struct plot *p, const struct plot_mark *m)
 static void draw_mark(const struct plot *p, size_t i)
 {
 	const struct plot_mark *m = &p->marks.m[i];
-	double x = x_of(p, m->t), end = p->height - AXIS_TEXT;
+	double x = x_of(p, m->t), end = p->axis_end;
 
 	open_mark(p, m);
-	html(p->b, "<title>%s</title><path class=\"rule k-%s\" d=\"M%.1f %.1fV%.1f", m->title.s, sign_of(m->kind)->kind,
-	     x, end, p->top);
-	if (i < p->n_labels)
-		html(p->b, "L%.1f %.1fV%.1f", p->labels[i].at, p->top - 8, label_y(p, i));
-	strbuf_puts(p->b, "\"/></g>\n");
+	html(p->b, "<title>%s</title><path class=\"rule k-%s\" d=\"M%.1f %.1fV%.1fL%.1f %.1fV%.1f\"/></g>\n",
+	     m->title.s, sign_of(m->kind)->kind, x, end, p->top, p->labels[i].at, p->top - 8, label_y(p, i));
 }
 
 /* After all lines, so that text lies on top. */
@@ -381,8 +443,37 @@ static void draw_label(const struct plot *p, size_t i)
 
 	open_mark(p, m);
 	report_plot_sign(p->b, m->kind, l->at, y);
-	html(p->b, "<text class=\"label%s\" x=\"%.1f\" y=\"%.1f\">%s <tspan class=\"when\">%s</tspan></text></g>\n",
-	     l->flipped ? " end" : "", l->flipped ? l->left + l->width : l->left, y + 4, m->text.s, m->time);
+	if (l->width > 0)
+		html(p->b, "<text class=\"label%s\" x=\"%.1f\" y=\"%.1f\">%s <tspan class=\"when\">%s</tspan></text>",
+		     l->flipped ? " end" : "", l->flipped ? l->left + l->width : l->left, y + 4, m->text.s,
+		     timed(p->naming) ? m->time : "");
+	html(p->b, "<title>%s</title></g>\n", m->title.s);
+}
+
+static bool kind_before(const struct plot *p, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (p->labels[k].width <= 0 && !strcmp(p->marks.m[k].kind, p->marks.m[i].kind))
+			return true;
+	}
+	return false;
+}
+
+/* What the signs without a name mean, each once. */
+static void draw_sign_key(const struct plot *p)
+{
+	double x = LEFT + 5, y = p->axis_end + AXIS_TEXT + 6;
+
+	for (size_t i = 0; i < p->marks.n && x < RIGHT; i++) {
+		const char *word = report_mark_word(p->marks.m[i].kind);
+
+		if (p->labels[i].width > 0 || kind_before(p, i))
+			continue;
+		strbuf_puts(p->b, "<g class=\"mark\">");
+		report_plot_sign(p->b, p->marks.m[i].kind, x, y);
+		html(p->b, "<text class=\"tick\" x=\"%.1f\" y=\"%.1f\">%s</text></g>\n", x + 9, y + 4, word);
+		x += scale_text_width(word, 11.5) + 34;
+	}
 }
 
 /* --- tracks ----------------------------------------------------------------- */
@@ -459,8 +550,8 @@ static void draw_track_texts(const struct plot *p, size_t run)
 		track_text(p, last + 2, last + width, y, word);
 	else if (*word)
 		track_text(p, RIGHT - width, RIGHT - 2, y, word);
-	html(p->b, "<text class=\"name\" x=\"%.1f\" y=\"%.1f\">%s</text></g>\n", RIGHT + 8, y + TRACK_HEIGHT - 3,
-	     p->r->runs[run].name);
+	draw_name(p, RIGHT + 8, y + TRACK_HEIGHT - 3, p->r->runs[run].name);
+	strbuf_puts(p->b, "</g>\n");
 }
 
 /* --- all -------------------------------------------------------------------- */
@@ -499,7 +590,7 @@ static void draw(const struct plot *p)
 	}
 	for (size_t i = 0; i < p->marks.n; i++)
 		draw_mark(p, i);
-	for (size_t i = 0; i < p->n_labels; i++)
+	for (size_t i = 0; i < p->marks.n; i++)
 		draw_label(p, i);
 	for (size_t i = 0; i < p->r->n_runs; i++) {
 		if (!p->curves[i].s)
@@ -508,6 +599,8 @@ static void draw(const struct plot *p)
 		draw_peak(p, i);
 	}
 	draw_names(p);
+	if (p->naming != NAME_ALL)
+		draw_sign_key(p);
 }
 
 void report_plot(struct strbuf *out, const struct report *r, const struct report_stream *const *streams,
@@ -520,7 +613,6 @@ void report_plot(struct strbuf *out, const struct report *r, const struct report
 		name = streams[i] && !*name ? streams[i]->name : name;
 	p.span = report_plot_span(r);
 	p.resolution = report_plot_resolution(r);
-	p.points = (size_t)ceil(p.span / p.resolution - 1e-6);
 	p.x = scale_time(p.span, 12);
 	measure_curves(&p, streams);
 	measure_labels(&p);

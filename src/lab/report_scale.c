@@ -151,37 +151,42 @@ void scale_spread(double *v, size_t n, double gap, double low, double high)
 	}
 }
 
+/* Their texts would touch; a sign alone needs no more room than lines keep from each other. */
 static bool overlap(const struct scale_label *a, const struct scale_label *b, double gap)
 {
-	return a->left < b->left + b->width + gap && b->left < a->left + a->width + gap;
+	return a->width > 0 && b->width > 0 && a->left < b->left + b->width + gap && b->left < a->left + a->width + gap;
 }
 
 /* The line of other, going up, would cross the text of l if it stood above it. */
 static bool crosses(const struct scale_label *l, const struct scale_label *other, double gap)
 {
-	return other->at > l->left - gap && other->at < l->left + l->width + gap;
+	return l->width > 0 && other->at > l->left - gap && other->at < l->left + l->width + gap;
 }
 
-/* l must stand above all placed ones that share its width, and then its line crosses none that are above. */
-static unsigned row_of(const struct scale_label *l, const struct scale_label *const *placed, size_t n, double gap)
+/* l stands above other: other's line ends below the text of l. When each is in the other's way, either may. */
+static bool above(const struct scale_label *l, const struct scale_label *other, double gap)
+{
+	if (crosses(l, other, gap) && crosses(other, l, gap))
+		gap = 0; /* perhaps one only comes close */
+	return crosses(l, other, gap) && !crosses(other, l, gap);
+}
+
+static unsigned row_of(const struct scale_label *l, const struct scale_label *all, const bool *placed, size_t n,
+		       double gap)
 {
 	unsigned row = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		bool under = overlap(l, placed[i], gap) || crosses(l, placed[i], gap);
-
-		if (under && placed[i]->row >= row)
-			row = placed[i]->row + 1;
+		if (placed[i] && all[i].row >= row && (overlap(l, &all[i], gap) || crosses(l, &all[i], gap)))
+			row = all[i].row + 1;
 	}
 	return row;
 }
 
-unsigned scale_place(struct scale_label *l, size_t n, double left, double right, double line_gap, double text_gap)
+/* Where lines go up and texts stand; a text that would leave at the right stands left of its line. */
+static void set_columns(struct scale_label *l, size_t n, double left, double right, double line_gap, double text_gap)
 {
-	const struct scale_label **placed = lab_alloc(n * sizeof(struct scale_label *));
 	double *at = lab_alloc(n * sizeof(*at));
-	unsigned rows = 0;
-	size_t done = 0;
 
 	for (size_t i = 0; i < n; i++)
 		at[i] = l[i].x;
@@ -193,27 +198,53 @@ unsigned scale_place(struct scale_label *l, size_t n, double left, double right,
 		if (l[i].left < left)
 			l[i].left = left;
 	}
-	/*
-	 * Texts right of their lines: from right to left, each above those it covers,
-	 * so that the lines in its width end below it. Flipped ones are all at the
-	 * right end and go the other way, above everything they cover.
-	 */
-	for (size_t i = n; i-- > 0;) {
-		if (!l[i].flipped) {
-			l[i].row = row_of(&l[i], placed, done, text_gap);
-			placed[done++] = &l[i];
-		}
-	}
-	for (size_t i = 0; i < n; i++) {
-		if (l[i].flipped) {
-			l[i].row = row_of(&l[i], placed, done, text_gap);
-			placed[done++] = &l[i];
-		}
-	}
-	for (size_t i = 0; i < n; i++)
-		rows = l[i].row + 1 > rows ? l[i].row + 1 : rows;
-	free(placed);
 	free(at);
+}
+
+/*
+ * The next label to place: none is left that must be below it. Prefers the right
+ * end, which gives stairs. Texts that stand left of their lines can wait for each
+ * other in a circle; then the one of them that waits for the fewest has to do,
+ * and a line crosses its text or one by it.
+ */
+static size_t next_label(const struct scale_label *l, const unsigned *below, const bool *placed, size_t n)
+{
+	size_t best = n;
+
+	for (size_t i = n; i-- > 0;) {
+		if (placed[i])
+			continue;
+		if (!below[i])
+			return i;
+		if (best == n || l[i].flipped > l[best].flipped ||
+		    (l[i].flipped == l[best].flipped && below[i] < below[best]))
+			best = i;
+	}
+	return best;
+}
+
+/* From the lowest up, so that each finds the rows of those it has to stand above. */
+unsigned scale_place(struct scale_label *l, size_t n, double left, double right, double line_gap, double text_gap)
+{
+	unsigned *below = lab_alloc(n * sizeof(*below)), rows = 0;
+	bool *placed = lab_alloc(n * sizeof(*placed));
+
+	set_columns(l, n, left, right, line_gap, text_gap);
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < n; k++)
+			below[i] += k != i && above(&l[i], &l[k], text_gap);
+	}
+	for (size_t done = 0; done < n; done++) {
+		size_t i = next_label(l, below, placed, n);
+
+		l[i].row = row_of(&l[i], l, placed, n, text_gap);
+		rows = l[i].row + 1 > rows ? l[i].row + 1 : rows;
+		placed[i] = true;
+		for (size_t k = 0; k < n; k++)
+			below[k] -= k != i && below[k] && above(&l[k], &l[i], text_gap);
+	}
+	free(below);
+	free(placed);
 	return rows;
 }
 

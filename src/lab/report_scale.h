@@ -32,7 +32,7 @@ double scale_ceiling(double *rates, size_t n);
  * is the lowest), its line going up to it.
  */
 struct scale_label {
-	double x, width; /* in: the wanted place of the line, the width of the text */
+	double x, width; /* in: the wanted place of the line, the width of the text, 0: a sign alone */
 	double at;	 /* out: where the line goes up; lines keep a distance */
 	double left;	 /* out: where the text begins */
 	bool flipped;	 /* out: the text stands left of the line */

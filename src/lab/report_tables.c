@@ -129,7 +129,7 @@ static void stream_row(struct strbuf *b, const struct report *r, size_t run, con
 	bytes_cell(b, &s->bytes);
 	if (numbered) {
 		count_cell(b, &s->sent);
-		count_cell(b, s->received.known ? &s->received : &s->packets);
+		count_cell(b, &s->received);
 		count_cell(b, &s->lost);
 		count_cell(b, &s->duplicates);
 		count_cell(b, &s->reordered);
@@ -138,37 +138,40 @@ static void stream_row(struct strbuf *b, const struct report *r, size_t run, con
 	intact_cell(b, s);
 }
 
+static void stream_group(struct strbuf *b, const struct report *r, const struct report_stream **row, bool numbered)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < r->n_runs; i++) {
+		if (!row[i])
+			continue;
+		if (first)
+			html(b, "<tr class=\"group\"><th colspan=\"%d\" scope=\"rowgroup\">%s</th></tr>\n",
+			     numbered ? 10 : 5, row[i]->name);
+		first = false;
+		strbuf_puts(b, "<tr>");
+		stream_row(b, r, i, row[i], numbered);
+		strbuf_puts(b, "</tr>\n");
+	}
+}
+
 void report_streams_table(struct strbuf *b, const struct report *r)
 {
 	size_t n;
 	const struct report_stream **groups = report_groups(r, &n);
 	bool numbered = any_numbered(r);
 
-	strbuf_puts(b, "<div class=\"wide\"><table>\n<thead><tr><th>Stream</th><th>Run</th>"
-		       "<th class=\"n\">Longest silence</th><th class=\"n\">Bytes</th>");
+	strbuf_puts(b, "<div class=\"wide\"><table>\n<thead><tr><th>Run</th><th class=\"n\">Longest silence</th>"
+		       "<th class=\"n\">Bytes</th>");
 	if (numbered)
 		strbuf_puts(b, "<th class=\"n\">Sent</th><th class=\"n\">Received</th><th class=\"n\">Lost</th>"
 			       "<th class=\"n\">Duplicates</th><th class=\"n\">Reordered</th>");
 	strbuf_puts(b, "<th>End</th><th>Intact</th></tr></thead>\n<tbody>\n");
-	for (size_t g = 0; g < n; g++) {
-		const struct report_stream **row = groups + g * r->n_runs;
-		size_t members = 0;
-		bool first = true;
-
-		for (size_t i = 0; i < r->n_runs; i++)
-			members += row[i] != NULL;
-		for (size_t i = 0; i < r->n_runs; i++) {
-			if (!row[i])
-				continue;
-			strbuf_puts(b, "<tr>");
-			if (first)
-				html(b, "<th rowspan=\"%zu\" scope=\"rowgroup\">%s</th>", members, row[i]->name);
-			first = false;
-			stream_row(b, r, i, row[i], numbered);
-			strbuf_puts(b, "</tr>\n");
-		}
-	}
+	for (size_t g = 0; g < n; g++)
+		stream_group(b, r, groups + g * r->n_runs, numbered);
 	strbuf_puts(b, "</tbody></table></div>\n");
+	html(b, "<p class=\"hint\">%sIntact: what arrived has the SHA-256 of what was sent.</p>\n",
+	     numbered ? "Sent, received, lost, duplicates, reordered: numbered datagrams. " : "");
 	free(groups);
 }
 
@@ -245,9 +248,7 @@ static void step_mark(struct strbuf *b, const struct report_mark *m, size_t run)
 	strbuf_puts(b, "width=\"14\" height=\"14\" viewBox=\"-7 -7 14 14\" aria-hidden=\"true\">");
 	report_plot_sign(b, m->kind, 0, 0);
 	html(b, "</svg></td><td>%s</td><td class=\"now\"><b>%s</b></td><td>", m->host, report_mark_word(m->kind));
-	if (*m->label && (fault || !*m->text))
-		html(b, "%s%s", m->label, *m->text ? ": " : "");
-	html(b, "%s</td>", m->text);
+	html(b, "%s</td>", *m->text ? m->text : m->label);
 }
 
 static void step_silence(struct strbuf *b, const struct step *s)
@@ -284,7 +285,12 @@ void report_steps_table(struct strbuf *b, const struct report *r, size_t number)
 	size_t n, left_out = 0;
 	struct step *steps = collect_steps(r, run, &n);
 
-	strbuf_puts(b, "<div class=\"wide\"><table>\n<thead><tr><th class=\"n\">Time</th>"
+	if (!n) {
+		strbuf_puts(b, "<p class=\"dim\">Nothing but the streams was recorded.</p>\n");
+		free(steps);
+		return;
+	}
+	strbuf_puts(b, "<div class=\"wide\"><table class=\"steps\">\n<thead><tr><th class=\"n\">Time</th>"
 		       "<th class=\"n\">Since fault or repair</th><th></th><th>Host</th><th>What</th><th>Details</th>"
 		       "</tr></thead>\n<tbody>\n");
 	for (size_t i = 0; i < n; i++) {

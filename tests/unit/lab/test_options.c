@@ -161,6 +161,23 @@ static void test_run(void **state)
 	cmdline_bad("run --plain --config x", "no daemon");
 }
 
+static void test_report(void **state)
+{
+	(void)state;
+	cmdline_good("report r.json");
+	assert_string_equal(o->words[0], "r.json");
+	assert_null(o->output);
+	cmdline_good("report r.json -o r.html");
+	assert_string_equal(o->output, "r.html");
+	cmdline_good("report --output=r.html r.json");
+	assert_string_equal(o->output, "r.html");
+	cmdline_bad("report", "usage: shim6 lab report [options] RESULT.json");
+	cmdline_bad("report a.json b.json", "unexpected \"b.json\"");
+	cmdline_bad("report r.json -o", "--output needs a value");
+	cmdline_bad("report r.json -o a --output b", "given twice");
+	cmdline_bad("up -o x", "--output means nothing to up");
+}
+
 static void test_help_knows_every_verb_and_option(void **state)
 {
 	struct strbuf b = { 0 };
@@ -188,15 +205,11 @@ static void test_help_knows_every_verb_and_option(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_verbs),
-		cmocka_unit_test(test_up),
-		cmocka_unit_test(test_down),
-		cmocka_unit_test(test_exec_leaves_the_rest_alone),
-		cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_faults_that_make_no_sense),
-		cmocka_unit_test(test_heal),
-		cmocka_unit_test(test_run),
-		cmocka_unit_test(test_help_knows_every_verb_and_option),
+		cmocka_unit_test(test_verbs),  cmocka_unit_test(test_up),
+		cmocka_unit_test(test_down),   cmocka_unit_test(test_exec_leaves_the_rest_alone),
+		cmocka_unit_test(test_faults), cmocka_unit_test(test_faults_that_make_no_sense),
+		cmocka_unit_test(test_heal),   cmocka_unit_test(test_run),
+		cmocka_unit_test(test_report), cmocka_unit_test(test_help_knows_every_verb_and_option),
 	};
 
 	return cmocka_run_group_tests_name("lab options", tests, NULL, NULL);
