@@ -104,6 +104,7 @@ struct context {
 	uint64_t ready;	     /* entered ESTABLISHED last, was restored, or found in use: idleness counts from here */
 	uint64_t ulid_gone;  /* when ULID(local) vanished; 0: it is there (Y-06) */
 	uint64_t hinted;     /* last hint taken */
+	uint64_t silence;    /* ns since payload came, when the episode began */
 	uint64_t probe_turn; /* when a probe may leave, the host's budget having been used up; 0: now (PX-20) */
 	struct last_switch *last_switch; /* NULL: there was none */
 	uint32_t switches, keepalives_received;

@@ -178,6 +178,11 @@ void liveness_enter(struct liveness *v, struct engine *e, struct context *c, uin
 	e->liveness = v;
 }
 
+static uint64_t silence(const struct liveness *v)
+{
+	return v->stamps.last_rx ? ago(v->now, v->stamps.last_rx) : 0;
+}
+
 static void tell_begin(const struct liveness *v)
 {
 	struct context *c = v->context;
@@ -190,9 +195,10 @@ static void tell_begin(const struct liveness *v)
 		.ulid = c->ulid,
 		.fii = c->fii,
 		.from = v->ended ? v->from : c->current,
-		.silence = v->stamps.last_rx ? ago(v->now, v->stamps.last_rx) : 0,
+		.silence = silence(v),
 	};
 
+	c->silence = ev.silence;
 	count(v->engine, C_explorations);
 	v->engine->ops.event(v->engine->user, &ev);
 }
@@ -212,9 +218,14 @@ static void tell_end(const struct liveness *v)
 		.from = v->from,
 		.to = v->to,
 		.elapsed = v->elapsed,
-		.silence = v->stamps.last_rx ? ago(v->now, v->stamps.last_rx) : 0,
+		.silence = silence(v),
 		.probes = v->probes,
 	};
+
+	/* the peer may have switched a moment ago: what already came by the new pair is no end of the silence
+	 * told of */
+	if (ev.silence < c->silence)
+		ev.silence = c->silence;
 
 	if (switched) {
 		c->switches++;

@@ -47,6 +47,40 @@ static void failover_when_a_locator_dies(void **state)
 	sim_free(s);
 }
 
+static bool explores(struct sim *s, void *arg)
+{
+	(void)arg;
+	return sim_events(A, ENGINE_EV_EXPLORING) > 0;
+}
+
+static bool switched(struct sim *s, void *arg)
+{
+	(void)arg;
+	return sim_events(A, ENGINE_EV_SWITCHED) > 0;
+}
+
+/* The peer switches an instant earlier, and its payload comes before our own switch: the silence told of stays. */
+static void silence_is_that_before_the_new_pair(void **state)
+{
+	struct sim *s = two_established(1);
+	struct shim6_pair ulid = sim_ulids(s, 0, 0, 1, 0);
+	struct engine_ctx_info a;
+	uint64_t silence;
+
+	(void)state;
+	sim_flow_add(s, 0, &ulid, 100 * SIM_MS, true);
+	sim_run(s, 20 * SIM_SECOND);
+	sim_cut_locator(s, 1, 0, true);
+	assert_true(sim_run_for(s, 60 * SIM_SECOND, explores, NULL));
+	silence = sim_last_event(A, ENGINE_EV_EXPLORING)->silence;
+	assert_true(silence >= 15 * SIM_SECOND);
+	assert_true(sim_context(A, &ulid, &a));
+	A->slot[a.slot].stamps.last_rx = s->now + SIM_MS;
+	assert_true(sim_run_for(s, 60 * SIM_SECOND, switched, NULL));
+	assert_true(sim_last_event(A, ENGINE_EV_SWITCHED)->silence >= silence);
+	sim_free(s);
+}
+
 /* E10, PA-17: the uplink goes down here: no waiting for S, and the peer learns that it is BROKEN */
 static void local_link_down_switches_at_once(void **state)
 {
@@ -287,6 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(failover_when_a_locator_dies),
+		cmocka_unit_test(silence_is_that_before_the_new_pair),
 		cmocka_unit_test(local_link_down_switches_at_once),
 		cmocka_unit_test(one_way_failure_moves_one_way),
 		cmocka_unit_test(one_way_payload_is_kept_alive),
