@@ -273,8 +273,11 @@ static int start_curl(struct flow *f, const struct flow_env *env)
 	struct texts t = texts_of(env);
 	const char *const sum[] = { "sha256sum", fifo, NULL };
 	const char *const meter[] = { SELF, "traffic", "relay", t.t0, fifo, NULL };
-	const char *const get[] = { "curl", "-q", "-sS", "-g", "--no-buffer", "--interface", receiver_addr(f, env),
-				    url,    NULL };
+	/* Nothing for half a minute: browsers and download tools have given up by then. */
+	const char *const get[] = {
+		"curl",		 "-q", "-sS",	       "-g", "--no-buffer", "--interface", receiver_addr(f, env),
+		"--speed-limit", "1",  "--speed-time", "30", url,	    NULL
+	};
 	int fd[2], r;
 
 	file_of(f, env, "copy", fifo);
@@ -476,6 +479,8 @@ static void explain_end(struct flow *f, int code)
 	f->s.end = STREAM_FAILED;
 	if (f->kind == FLOW_CURL && code == 56) /* failure in receiving network data */
 		f->s.end = STREAM_RESET;
+	else if (f->kind == FLOW_CURL && code == 28) /* --speed-time */
+		f->s.end = STREAM_GAVE_UP;
 	else if (f->kind == FLOW_CURL && code == 7)
 		f->s.end = STREAM_REFUSED;
 	else if (f->kind == FLOW_SSH && code == 255)

@@ -21,9 +21,10 @@ struct step {
 	{                                                                                                              \
 		8, 0                                                                                                   \
 	}
+/* Late enough for programs that wait half a minute to have given up without shim6. */
 #define SILENT_HEAL                                                                                                    \
 	{                                                                                                              \
-		18, 1                                                                                                  \
+		33, 1                                                                                                  \
 	}
 /* The next failure hits the provider the last one drove the sessions to. */
 #define ONE_OF_FIVE(i, p)                                                                                              \

@@ -33,7 +33,7 @@ static void mark(double at, const char *kind, char host)
 	snprintf(m->kind, sizeof(m->kind), "%s", kind);
 }
 
-/* One run with one stream from B to A, a failure at 8 s, a repair at 33 s, the end at 43 s. */
+/* One run with one stream from B to A, a failure at 8 s, a repair at 48 s, the end at 58 s. */
 static void begin(enum flow_kind kind, const char *scenario)
 {
 	memset(&t, 0, sizeof(t));
@@ -71,7 +71,7 @@ static void test_a_stream_that_survives(void **state)
 	begin(FLOW_TCP, "black-hole");
 	mark(8, "fail", 0);
 	mark(23.6, "switched", 'B');
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("q 8000000000 23700000000");
 	line("k intact 1");
 	line("x open");
@@ -87,7 +87,7 @@ static void test_too_long_a_silence(void **state)
 	(void)state;
 	begin(FLOW_TCP, "black-hole");
 	mark(8, "fail", 0);
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("q 8000000000 24600000000");
 	line("x open");
 	judge();
@@ -116,7 +116,7 @@ static void test_the_drawn_timeout_counts(void **state)
 	json_object_object_add(c, "send_timeout_s", json_object_new_double(15.6));
 	json_object_array_add(run()->contexts[1], c);
 	mark(8, "fail", 0);
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("q 8000000000 24600000000");
 	line("x open");
 	judge();
@@ -152,7 +152,7 @@ static void test_a_stream_that_dies(void **state)
 	judge();
 	assert_true(says("did not survive", false));
 	begin(FLOW_TCP, "black-hole");
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("k intact 0");
 	line("x eof");
 	judge();
@@ -180,7 +180,7 @@ static void udp(void)
 	mark(8, "fail", 0);
 	mark(23.5, "switched", 'A'); /* the receiver's switch is not the sender's */
 	mark(23.6, "switched", 'B');
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("x open");
 	line("k sent 8600");
 }
@@ -211,7 +211,7 @@ static void test_lost_without_any_switch(void **state)
 	(void)state;
 	begin(FLOW_UDP, "black-hole");
 	mark(8, "fail", 0);
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("x open");
 	line("k sent 8600");
 	line("k received 7600");
@@ -225,7 +225,7 @@ static void test_no_context_in_time(void **state)
 	(void)state;
 	begin(FLOW_TCP, "black-hole");
 	run()->marks[0].t = 9;
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("x open");
 	judge();
 	assert_true(says("a context was established before the failure", false));
@@ -238,10 +238,10 @@ static void test_compared_with_plain(void **state)
 	t.n_runs = 2;
 	t.runs[1].n_flows = 1;
 	flow_init(&t.runs[1].flows[0], FLOW_TCP, 1, 0);
-	assert_true(stream_line(&t.runs[1].flows[0].s, "b 859 1 1"));
+	assert_true(stream_line(&t.runs[1].flows[0].s, "b 1159 1 1"));
 	assert_true(stream_line(&t.runs[1].flows[0].s, "k gap_start_ns 8000000000"));
 	assert_true(stream_line(&t.runs[1].flows[0].s, "k gap_end_ns 38000000000"));
-	line("b 859 100 1");
+	line("b 1159 100 1");
 	line("k gap_end_ns 15000000000");
 	judge();
 	assert_true(says("without shim6 the same TCP stream B>A was silent for 30.00 s", true));
