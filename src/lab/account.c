@@ -139,7 +139,7 @@ void account_flows(const struct trial *t, struct run *r, uint64_t now)
 		struct flow *f = &r->flows[i];
 
 		flow_silence(t, r, f, since);
-		if (f->s.has_end && !f->told_end && f->s.end != STREAM_OPEN) {
+		if (!f->told_end && flow_ended(f) && f->s.end != STREAM_OPEN) {
 			f->told_end = true;
 			account(t, (double)since / 1e9, r, "%s: %s", label(t, f), end_text(f->s.end));
 		}

@@ -487,6 +487,19 @@ static void explain_end(struct flow *f, int code)
 		f->s.end = STREAM_RESET;
 }
 
+bool flow_ended(struct flow *f)
+{
+	int code;
+
+	if (!f->s.has_end)
+		return false;
+	if (f->s.end != STREAM_EOF || !f->client.pid)
+		return true;
+	code = proc_wait(&f->client, 0);
+	explain_end(f, code);
+	return code >= 0;
+}
+
 static void compare_digest(struct flow *f)
 {
 	struct pollfd p = { .fd = f->digest_fd, .events = POLLIN };

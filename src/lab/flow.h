@@ -59,6 +59,8 @@ int flow_prepare(struct flow *f, const struct flow_env *env); /* keys, files, se
 int flow_start(struct flow *f, const struct flow_env *env);
 /* Something can be read from in[i]. */
 void flow_read(struct flow *f, unsigned i);
+/* It has ended, and the program that received it has said how. */
+bool flow_ended(struct flow *f);
 /* The programs tell the rest and end; within a few seconds. */
 void flow_finish(struct flow *f, const struct flow_env *env);
 /* Ends whatever runs, measured or not. */
