@@ -8,30 +8,12 @@
 #include "common.h"
 
 #include <stdio.h>
-#include "vectors.h"
+#include "vectors_want.h"
 
 #include "engine/internal.h"
 #include "engine/reap_episode.h"
 
 static const struct vector *vectors;
-
-static const struct vector *get(const struct vector *o, const char *key)
-{
-	const struct vector *v = vector_get(o, key);
-
-	if (!v)
-		fail_msg("vectors lack '%s'", key);
-	return v;
-}
-
-static const char *text(const struct vector *o, const char *key)
-{
-	const struct vector *v = get(o, key);
-
-	if (v->type != VECTOR_STRING)
-		fail_msg("'%s' of the vectors is no string", key);
-	return v->string;
-}
 
 static struct shim6_addr addr_of(const char *s)
 {

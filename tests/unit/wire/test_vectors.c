@@ -17,28 +17,10 @@
 #include <string.h>
 
 #include "rebuild.h"
-#include "vectors.h"
+#include "vectors_want.h"
 
 static const struct vector *vectors;
 static uint64_t tag; /* of all messages */
-
-static const struct vector *get(const struct vector *o, const char *key)
-{
-	const struct vector *v = vector_get(o, key);
-
-	if (!v)
-		fail_msg("vectors lack '%s'", key);
-	return v;
-}
-
-static const char *text(const struct vector *o, const char *key)
-{
-	const struct vector *v = get(o, key);
-
-	if (v->type != VECTOR_STRING)
-		fail_msg("'%s' of the vectors is no string", key);
-	return v->string;
-}
 
 static size_t from_hex(const char *hex, uint8_t *out, size_t cap)
 {
