@@ -142,7 +142,8 @@ def test_addresses_without_daemon(tmp_path, with_key):
 def test_generate_refusals(tmp_path):
     for words, said in (
         ([], "at least one prefix"),
-        (["--prefix", "2001:db8::/48"], "expected ADDRESS/64"),
+        (["--prefix", "2001:db8::/48"], "expected ADDRESS/64"),  # TH24, HD-01
+        (["--prefix", "2001:db8::/65"], "expected ADDRESS/64"),
         (["--prefix", "fe80::/64"], "expected ADDRESS/64"),
         (["--prefix", "2001:db8::/64", "--prefix", "2001:db8::/64"], "given twice"),
         (["--prefix", "2001:db8::/64", "--sec", "3"], "expected 0, 1 or 2"),

@@ -173,7 +173,7 @@ static void both_up(void)
 	wait_until(host_link_by_name(h, "sa")->up && host_link_by_name(h, "sb")->up);
 }
 
-/* PA-01, PA-04, PA-05 */
+/* PA-01, PA-04, PA-05, PA-16 */
 static void test_addresses(void **state)
 {
 	const struct host_address *a;
@@ -306,7 +306,7 @@ static void send_through_router(void)
 	close(fd);
 }
 
-/* PA-07 */
+/* PA-07, PA-16 */
 static void test_neighbour_failure(void **state)
 {
 	(void)state;

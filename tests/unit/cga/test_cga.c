@@ -137,7 +137,7 @@ static void test_parser_refuses_bad_extensions(void **state)
 	assert_int_equal(parse_after_key("0012000c000000002001db8000000001ff"), CGA_E_EXTENSION);
 }
 
-/* TH26, AMB-H15, HE-11: 32 prefixes, 1200 octets */
+/* TH26, AMB-H15, HE-11: 32 prefixes, 1200 octets (HV-18) */
 static void test_parser_limits(void **state)
 {
 	const uint8_t fill_head[4] = { 0xff, 0xfd, 0x04, 0x8a };
@@ -192,7 +192,7 @@ static void check_own_set(unsigned n, unsigned sec)
 	}
 }
 
-/* HG-03, HG-13, HG-17, AMB-H3: random modifier and nonce, constant length */
+/* HG-03, HG-13, HG-17, AMB-H3: random modifier and nonce, constant length (HG-14) */
 static void test_random_sets(void **state)
 {
 	uint8_t last[16] = { 0 };
@@ -210,6 +210,55 @@ static void test_random_sets(void **state)
 		assert_true(set.pds[0][25 + 72] & 1);
 		assert_memory_not_equal(set.pds[0], last, 16);
 		memcpy(last, set.pds[0], 16);
+	}
+}
+
+/* HG-15: the modifier of a plain CGA serves another prefix as well; with a Multi-Prefix extension it does not, since
+ * that is in Hash2 */
+static void test_modifier_for_another_prefix(void **state)
+{
+	struct build b = start_pds(KEY);
+	struct octets key_only = { b.b + PDS_FIXED, b.len - PDS_FIXED };
+	uint8_t first[16], nonce[CGA_HBA_NONCE] = { 0x80, [47] = 1 };
+	struct cga_gen g = { .prefixes = prefixes, .n_prefixes = 1, .sec = 1, .nonce = nonce };
+	struct cga_gen next = {
+		.prefixes = prefixes + 1, .n_prefixes = 1, .sec = 1, .nonce = nonce, .modifier = first
+	};
+	struct shim6_addr other;
+
+	(void)state;
+	assert_int_equal(cga_generate_tail(&g, &key_only, &set), CGA_OK);
+	memcpy(first, set.pds[0], 16);
+	other = set.addr[0];
+	assert_int_equal(cga_generate_tail(&next, &key_only, &set), CGA_OK);
+	assert_memory_equal(set.pds[0], first, 16);
+	assert_memory_not_equal(set.addr[0].b + 8, other.b + 8, 8);
+	assert_int_equal(verify(set.pds[0], set.pds_len, &set.addr[0]), CGA_OK);
+
+	assert_int_equal(cga_generate(&g, &set), CGA_OK);
+	memcpy(first, set.pds[0], 16);
+	assert_int_equal(cga_generate(&next, &set), CGA_OK);
+	assert_memory_not_equal(set.pds[0], first, 16);
+	check_own_set(1, 1);
+}
+
+/* HD-03: one prefix more is another set: no address of the old one is in it, nor proved by it */
+static void test_prefix_more_changes_all(void **state)
+{
+	uint8_t m[16] = { 7 }, nonce[CGA_HBA_NONCE] = { 0x80, [47] = 1 };
+	struct cga_gen g = { .prefixes = prefixes, .n_prefixes = 2, .modifier = m, .nonce = nonce };
+	static struct cga_set before;
+
+	(void)state;
+	assert_int_equal(cga_generate(&g, &before), CGA_OK);
+	g.n_prefixes = 3;
+	assert_int_equal(cga_generate(&g, &set), CGA_OK);
+	check_own_set(3, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_memory_equal(before.pds[i], set.pds[i], 24); /* modifier and prefix are the same */
+		assert_false(shim6_addr_eq(&before.addr[i], &set.addr[i]));
+		assert_int_equal(verify(set.pds[i], set.pds_len, &before.addr[i]), CGA_E_HASH1);
+		assert_int_equal(verify(before.pds[i], before.pds_len, &set.addr[i]), CGA_E_HASH1);
 	}
 }
 
@@ -234,7 +283,7 @@ static void test_modifier_wraps(void **state)
 	check_own_set(2, 1);
 }
 
-/* AMB-H3, HG-17: a given nonce is used as it is, as a minimal INTEGER */
+/* AMB-H3, HG-17: a given nonce is used as it is, as a minimal INTEGER (AMB-H2) */
 static void test_nonce_der(void **state)
 {
 	uint8_t nonce[CGA_HBA_NONCE] = { 0 }, m[16] = { 0 };
@@ -356,7 +405,7 @@ static void test_tampered_foreign_extension(void **state)
 	assert_int_equal(verify(set.pds[0], set.pds_len, &set.addr[0]), CGA_E_HASH1);
 }
 
-/* HV-03..HV-05, HV-19: a flipped bit anywhere in structure or address is noticed, u, g and Sec apart */
+/* HV-03..HV-05, HV-19: a flipped bit anywhere in structure or address is noticed, u, g and Sec apart (AMB-H1) */
 static void test_every_bit_counts(void **state)
 {
 	struct cga_gen g = { .prefixes = prefixes, .n_prefixes = 2, .sec = 1 };
@@ -485,6 +534,41 @@ static struct cga_key *keyed_set(struct cga_pds *p, uint8_t spki[600], size_t *s
 	return key;
 }
 
+/* HD-10: what SEND checks holds for each address with its own structure: it is a CGA (RFC 3972 section 5), and of a
+ * key that signs. HG-16: the same key with a new modifier makes other addresses */
+static void test_keyed_sets_are_cgas(void **state)
+{
+	struct shim6_addr loc = { { 1 } };
+	uint8_t spki[600], sig[CGA_MAX_SIGNATURE];
+	static struct cga_set before;
+	size_t spki_len, len;
+	struct cga_pds p;
+
+	(void)state;
+	for (unsigned round = 0; round < 2; round++) {
+		struct cga_key *key = keyed_set(&p, spki, &spki_len);
+
+		assert_int_equal(cga_sign(key, 1, &loc, 1, sig, &len), CGA_OK);
+		cga_key_free(key);
+		for (unsigned i = 0; i < 2; i++) {
+			struct cga_verifier v;
+
+			assert_int_equal(cga_pds_parse(&p, set.pds[i], set.pds_len), CGA_OK);
+			cga_verifier_init(&v, &p);
+			assert_int_equal(cga_verify_cga(&v, &set.addr[i]), CGA_OK);
+			assert_int_equal(cga_verify_cga(&v, &set.addr[1 - i]), CGA_E_PREFIX);
+			assert_int_equal(cga_verify_signature(&p, 1, &loc, 1, sig, len), CGA_OK);
+			assert_memory_equal(set.pds[i] + PDS_FIXED, spki, spki_len);
+			if (round == 0)
+				continue;
+			assert_memory_equal(before.pds[i] + PDS_FIXED, spki, spki_len);
+			assert_memory_not_equal(before.pds[i], set.pds[i], 16);
+			assert_false(shim6_addr_eq(&before.addr[i], &set.addr[i]));
+		}
+		before = set;
+	}
+}
+
 /* TH14, TH15 (AMB-H6, AMB-H7, HS-05, V-16a) */
 static void test_key_judgement(void **state)
 {
@@ -582,7 +666,8 @@ static void test_signature_tampering(void **state)
 	cga_key_free(key);
 }
 
-/* HS-03, HS-10: of all that the private exponent can make, one octet string is a signature (RFC 8017 section 8.2.2) */
+/* HS-03, HS-10: of all that the private exponent can make, one octet string is a signature (RFC 8017 section 8.2.2)
+ * (AMB-H8) */
 static void test_signature_encodings(void **state)
 {
 	struct shim6_addr loc[2] = { { { 1 } }, { { 2 } } };
@@ -624,6 +709,8 @@ int main(void)
 		cmocka_unit_test(test_parser_refuses_bad_extensions),
 		cmocka_unit_test(test_parser_limits),
 		cmocka_unit_test(test_random_sets),
+		cmocka_unit_test(test_modifier_for_another_prefix),
+		cmocka_unit_test(test_prefix_more_changes_all),
 		cmocka_unit_test(test_modifier_wraps),
 		cmocka_unit_test(test_nonce_der),
 		cmocka_unit_test(test_collision_changes_all),
@@ -634,6 +721,7 @@ int main(void)
 		cmocka_unit_test(test_every_bit_counts),
 		cmocka_unit_test(test_key_loading),
 		cmocka_unit_test(test_key_files),
+		cmocka_unit_test(test_keyed_sets_are_cgas),
 		cmocka_unit_test(test_key_judgement),
 		cmocka_unit_test(test_bad_spki_is_no_key),
 		cmocka_unit_test(test_signature_tampering),

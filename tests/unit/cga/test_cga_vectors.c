@@ -194,7 +194,7 @@ static void check_set(const struct vector *set, const struct cga_set *got)
 	}
 }
 
-/* A-01, HS-02: the numbers that the file was made with are ours */
+/* A-01, HS-02: the numbers that the file was made with are ours (AMB-H17) */
 static void test_same_numbers(void **state)
 {
 	const struct vector *methods = get(vectors, "verification_method_numbers");
@@ -205,7 +205,7 @@ static void test_same_numbers(void **state)
 	assert_string_equal(text(vectors, "hash"), "SHA-1");
 }
 
-/* TH02, TH06 (HG-01..10) (HE-09, HG-12) */
+/* TH02, TH06 (HG-01..10) (HE-09, HG-12) (HE-01, HE-02) */
 static void test_generate_every_set(void **state)
 {
 	const struct vector *sets = get(vectors, "hba_sets");
@@ -325,7 +325,7 @@ static int verify_by_method(struct cga_verifier *v, const char *method, const st
 	return CGA_E_ARGUMENT;
 }
 
-/* TH03, TH10, TH12 (HV-01..10, HE-04, HE-06, HE-11) (HE-10) */
+/* TH03, TH10, TH12 (HV-01..10, HE-04, HE-06, HE-11) (HE-10) (AMB-H1, HV-11) */
 static void test_every_verify_case(void **state)
 {
 	const struct vector *cases = get(vectors, "verify_cases");
@@ -542,7 +542,7 @@ static void test_hash2_is_computed_once(void **state)
 	}
 }
 
-/* HE-11: whatever is cut from or added to a good structure, it is refused or still parses within its octets */
+/* HE-11: whatever is cut from or added to a good structure, it is refused or still parses within its octets (HV-20) */
 static void test_truncation_of_every_pds(void **state)
 {
 	const struct vector *sets = get(vectors, "hba_sets");

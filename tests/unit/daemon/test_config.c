@@ -113,6 +113,25 @@ static void test_every_key(void **state)
 	}
 }
 
+/* PC-04, PT-17, AMB-R26: 15 s where nothing is said, whole seconds from 10 to 100 */
+static void test_send_timeout(void **state)
+{
+	char text[64];
+
+	(void)state;
+	assert_true(load(""));
+	assert_true(cfg.engine.reap.send_timeout == UINT64_C(15000000000));
+	for (unsigned s = 10; s <= 100; s++) {
+		snprintf(text, sizeof(text), "[reap]\nsend_timeout = %u\n", s);
+		assert_true(load(text));
+		assert_true(cfg.engine.reap.send_timeout == s * UINT64_C(1000000000));
+	}
+	assert_false(load("[reap]\nsend_timeout = 9\n"));
+	assert_false(load("[reap]\nsend_timeout = 101\n"));
+	assert_false(load("[reap]\nsend_timeout = 12.5\n"));
+	assert_false(load("[reap]\nsend_timeout = 12500 ms\n"));
+}
+
 static void test_words_for_yes_and_no(void **state)
 {
 	(void)state;
@@ -336,6 +355,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_file_gives_defaults),
 		cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_send_timeout),
 		cmocka_unit_test(test_words_for_yes_and_no),
 		cmocka_unit_test(test_unknown_things),
 		cmocka_unit_test(test_first_error_counts),

@@ -39,6 +39,7 @@ static void test_begin_and_end(void **state)
 	says(&ev, "context 7 (fork 3) 2001:db8:a:1::1 -> 2001:db8:b:1::1: removed (idle)");
 }
 
+/* PI-12 */
 static void test_switches(void **state)
 {
 	struct engine_event ev = event(ENGINE_EV_SWITCHED, ENGINE_WHY_SEND_TIMEOUT);

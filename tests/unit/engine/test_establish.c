@@ -62,7 +62,7 @@ static void t041_trigger_once(void **state)
 	sim_free(s);
 }
 
-/* Z-01: 10^5 I1 from distinct sources leave nothing behind and are answered at a bounded rate (E-08, E-20) */
+/* Z-01: 10^5 I1 from distinct sources leave nothing behind and are answered at a bounded rate (E-08, E-20) (HV-18) */
 static void t042_r1_stateless(void **state)
 {
 	struct sim *s = scripted(42);
@@ -545,7 +545,7 @@ static void pf20_keepalive_timeout(void **state)
 	sim_free(s);
 }
 
-/* A single-homed host answers (T063), but does not begin on its own */
+/* A single-homed host answers (T063), but does not begin on its own (HD-08) */
 static void t063_single_homed_peer(void **state)
 {
 	struct sim *s = sim_new(63);

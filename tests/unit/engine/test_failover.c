@@ -9,7 +9,8 @@ static bool delivered_again(struct sim *s, void *arg)
 	return s->flow[0].last_answered > *since;
 }
 
-/* One locator of B dies in both directions: after S and one probe round trip everything is on the other pair. */
+/* One locator of B dies in both directions: after S and one probe round trip everything is on the other pair. (PA-13,
+ * PI-05) */
 static void failover_when_a_locator_dies(void **state)
 {
 	struct sim *s = two_established(1);
@@ -81,7 +82,7 @@ static void silence_is_that_before_the_new_pair(void **state)
 	sim_free(s);
 }
 
-/* E10, PA-17: the uplink goes down here: no waiting for S, and the peer learns that it is BROKEN */
+/* E10, PA-17: the uplink goes down here: no waiting for S, and the peer learns that it is BROKEN (PA-20, AMB-R21) */
 static void local_link_down_switches_at_once(void **state)
 {
 	struct sim *s = two_established(2);
@@ -178,7 +179,8 @@ static void total_outage_heals(void **state)
 	sim_free(s);
 }
 
-/* A command moves a healthy context to the pair it names, by a probe; a hint stays where it works */
+/* A command moves a healthy context to the pair it names, by a probe; a hint stays where it works (PA-11, PI-05, PI-13,
+ * PI-17) */
 static void commands_and_hints(void **state)
 {
 	struct sim *s = two_established(6);

@@ -77,7 +77,7 @@ static void t141_gc_plain_traffic(void **state)
 	sim_free(s);
 }
 
-/* K-08, PI-08: REAP packets and Update Requests do not keep a context */
+/* K-08, PI-08: REAP packets and Update Requests do not keep a context (AMB-R23) */
 static void k08_unanswered_context_goes(void **state)
 {
 	struct sim *s = two_established(8);

@@ -102,7 +102,7 @@ static void assert_refused(const struct signer *g, unsigned method_index)
 }
 
 /* T103, T107 (V-15, V-20, HS-01, HS-08): each locator by its own method, signed ones need not be CGAs (W-63, W-64,
- * W-65, V-13, V-24) */
+ * W-65, V-13, V-24) (AMB-H17) */
 static void t103_cga_ok_t107_mixed(void **state)
 {
 	struct signer g;
@@ -127,7 +127,7 @@ static void t103_cga_ok_t107_mixed(void **state)
 	signer_free(&g);
 }
 
-/* T104, T109 (HS-03): another order, another generation, no signature at all (W-64) */
+/* T104, T109 (HS-03): another order, another generation, no signature at all (W-64) (HD-05) */
 static void t104_bad_signature_t109_order(void **state)
 {
 	struct signer g;
@@ -182,7 +182,7 @@ static void t106_no_key_t108_unsupported(void **state)
 	}
 }
 
-/* V-25: what a peer signs may be any address: ours, or one that is nobody's */
+/* V-25: what a peer signs may be any address: ours, or one that is nobody's, or of another scope (PA-03, PX-01) */
 static void v25_our_own_address_in_the_list(void **state)
 {
 	struct signer g;
@@ -204,10 +204,63 @@ static void v25_our_own_address_in_the_list(void **state)
 	assert_int_equal(info.peer[3].flags & REAP_LOC_GONE, REAP_LOC_GONE);
 	assert_true(info.peer[2].verified);
 	signer_free(&g);
+
+	signer_new(&g, 26);
+	list.l[0] = g.set.addr[0];
+	list.l[1] = (struct shim6_addr){ { 0xfe, 0x80, [15] = 1 } };
+	list.l[2] = g.set.addr[1];
+	list.l[3] = (struct shim6_addr){ { 0xfe, 0xc0, [15] = 1 } };
+	offer(&g, &list, &list);
+	ulid = reversed(&g.back);
+	assert_true(sim_context(&g.s->host[0], &ulid, &info));
+	assert_int_equal(engine_explore(g.s->host[0].engine, g.s->now, info.id, NULL), ENGINE_OK);
+	for (unsigned i = 0; i < 2000; i++) {
+		sim_run(g.s, 100 * SIM_MS);
+		assert_int_equal(g.s->host[0].last[WIRE_PROBE].dst.b[0], 0x20);
+	}
+	assert_true(g.s->host[0].sent[WIRE_PROBE] > 8);
+	signer_free(&g);
+}
+
+/* HV-16: a list is verified when it comes, and not again for what is sent to or received from its locators */
+static void hv16_verified_once(void **state)
+{
+	struct signer g;
+	struct list list;
+	struct engine_ctx_info info;
+	struct shim6_pair ulid;
+	uint64_t spent, verified;
+	struct sim *s;
+
+	(void)state;
+	signer_new(&g, 16);
+	s = g.s;
+	list = mixed(&g);
+	verified = A->engine->limits.signatures.credit_since;
+	offer(&g, &list, &list);
+	ulid = reversed(&g.back);
+	assert_true(sim_context(A, &ulid, &info));
+	spent = A->engine->limits.signatures.credit_since;
+	assert_true(spent != verified);
+	for (unsigned i = 0; i < 4; i++) {
+		struct shim6_pair from = { .local = list.l[i], .peer = ulid.local };
+		struct wire_record own = { .src = from.local, .dst = from.peer, .nonce = i };
+		struct script m;
+
+		wire_begin_probe(&m.b, m.buf, sizeof(m.buf), info.ct_local, WIRE_STA_EXPLORING, &own, 1, NULL, 0);
+		send_as(A, &from, &m);
+	}
+	sim_run(s, 20 * SIM_SECOND);
+	assert_true(A->sent[WIRE_PROBE] > 8);
+	assert_true(A->engine->limits.signatures.credit_since == spent);
+	assert_true(sim_context(A, &ulid, &info));
+	for (unsigned i = 0; i < 4; i++)
+		assert_true(info.peer[i].verified);
+	signer_free(&g);
 }
 
 /* T110, T119 (W-73, U-06, Z-05): a locator added and the others BROKEN; V sees probes, and payload once it answered
- * (V-03, V-05, U-23, PN-06) */
+ * (V-03, V-05, U-23, PN-06) (HD-05, HD-09) */
 static void t110_add_t119_flood_guard(void **state)
 {
 	struct signer g;
@@ -300,7 +353,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t103_cga_ok_t107_mixed),	cmocka_unit_test(t104_bad_signature_t109_order),
 		cmocka_unit_test(t106_no_key_t108_unsupported), cmocka_unit_test(v25_our_own_address_in_the_list),
-		cmocka_unit_test(t110_add_t119_flood_guard),	cmocka_unit_test(z08_signatures_per_second),
+		cmocka_unit_test(hv16_verified_once),		cmocka_unit_test(t110_add_t119_flood_guard),
+		cmocka_unit_test(z08_signatures_per_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -226,7 +226,7 @@ static void t018_unknown_type_t014_critical_option(void **state)
 	sim_free(s);
 }
 
-/* Hints: ICMPv6 errors that quote a tagged packet of ours (I-16, T137, T139); 4/1 ends it (T148, A-28) */
+/* Hints: ICMPv6 errors that quote a tagged packet of ours (I-16, T137, T139); 4/1 ends it (T148, A-28) (PA-12) */
 static void t137_icmp_hints_t148_no_support(void **state)
 {
 	struct sim *s = two_established(137);

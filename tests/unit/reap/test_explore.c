@@ -65,6 +65,7 @@ static void tr67_payload_alone_never_ends_inbound_ok(void **state)
 	assert_int_equal(log_last(&n, LOG_PROBE)->sta, WIRE_STA_INBOUND_OK);
 }
 
+/* PS-33 */
 static void tr68_silence_in_inbound_ok(void **state)
 {
 	struct shim6_pair p = pair_of(0, 0, 0);
@@ -82,6 +83,7 @@ static void tr68_silence_in_inbound_ok(void **state)
 	assert_int_equal(log_last(&n, LOG_PROBE)->at, START + 15500 * MSEC);
 }
 
+/* AMB-R3, AMB-R19 */
 static void tr69_probe_op_provokes_nothing(void **state)
 {
 	struct shim6_pair p = pair_of(0, 0, 0);
@@ -93,7 +95,7 @@ static void tr69_probe_op_provokes_nothing(void **state)
 	assert_int_equal(n.t.ka_t0, START);
 }
 
-/* PX-04, PX-05, PX-14, PC-01, PC-02 */
+/* PX-04, PX-05, PX-14, PC-01, PC-02, PC-07, PZ-04, AMB-R4, PS-34 */
 static void tr70_schedule(void **state)
 {
 	const unsigned tau[] = { 0,	500,   1000,  1500,   2500,   4500,   8500,
@@ -106,7 +108,7 @@ static void tr70_schedule(void **state)
 		assert_int_equal(probe_time(k), tau[k] * MSEC);
 }
 
-/* PX-06, PC-03 */
+/* PX-06, PC-03, AMB-R15 */
 static void tr70_jitter_and_cap(void **state)
 {
 	unsigned shorter = 0, longer = 0;
@@ -135,7 +137,7 @@ static void tr70_jitter_and_cap(void **state)
 	assert_true(shorter > 200 && longer > 150);
 }
 
-/* PX-03 */
+/* PX-03, PX-01, PX-08 */
 static void tr71_every_pair_once_then_again(void **state)
 {
 	unsigned seen[9] = { 0 };
@@ -155,6 +157,7 @@ static void tr71_every_pair_once_then_again(void **state)
 	assert_pair(&log_nth(&n, LOG_PROBE, 9)->pair, &log_nth(&n, LOG_PROBE, 0)->pair);
 }
 
+/* PX-08 */
 static void one_pair_is_explored_too(void **state)
 {
 	(void)state;
@@ -257,7 +260,7 @@ static void tr79_far_position(void **state)
 	fail();
 }
 
-/* PX-17 */
+/* PX-17, AMB-R9 */
 static void tr80_probe_op_on_a_reported_pair(void **state)
 {
 	const struct log_entry *second, *op;
@@ -365,6 +368,7 @@ static void amb_r5_the_list_goes_round_what_cannot_be_sent(void **state)
 	assert_int_equal(seen, 0707);
 }
 
+/* AMB-R28 */
 static void tr85_new_locator_comes_next_with_a_burst(void **state)
 {
 	(void)state;
@@ -396,6 +400,7 @@ static void tr85_sequential_even_then(void **state)
 	assert_int_equal(index_of(&log_nth(&n, LOG_PROBE, 1)->pair.peer), 2);
 }
 
+/* AMB-R21, PA-20 */
 static void tr86_peer_marks_broken(void **state)
 {
 	struct shim6_pair old = pair_of(0, 0, 0), back;
@@ -572,6 +577,7 @@ static void tr105_replies_are_limited(void **state)
 		assert_true(n.log[i].n_sent + n.log[i].n_received <= 6 + 15);
 }
 
+/* PC-09 */
 static void memory_lasts_until_the_grace_is_over(void **state)
 {
 	struct shim6_pair p = pair_of(0, 0, 0);

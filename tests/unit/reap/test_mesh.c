@@ -401,6 +401,7 @@ static void tr38_one_way_stream_for_an_hour(void **state)
 	assert_in_range(s.node[1].n_log, 3600 * 2 / 15, 3600 * 3 / 15);
 }
 
+/* PT-18 */
 static void tr37_two_second_round_trip(void **state)
 {
 	(void)state;
@@ -494,7 +495,7 @@ static void wanted_pair_that_is_dead(void **state)
 	sim_init(&s, 1, 1, 1);
 }
 
-/* E10: the link of the current local locator goes down; one round trip later all is well. */
+/* E10: the link of the current local locator goes down; one round trip later all is well. (PA-20) */
 static void tr83_local_link_down(void **state)
 {
 	(void)state;

@@ -70,6 +70,7 @@ static void tr72_bound_f_plus_one(void **state)
 	}
 }
 
+/* PX-02 */
 static void px15_preferences_and_dead_ends(void **state)
 {
 	struct shim6_pair order[256], current = pair_of(0, 0, 0);

@@ -44,7 +44,7 @@ static void receive(uint64_t at, enum wire_sta sta, uint32_t nonce, const struct
 	node_probe(&n, START + at, back, &p);
 }
 
-/* PN-06, PN-10 */
+/* PN-06, PN-10, AMB-R12, PN-14 */
 static void tr94_forged_and_foreign_records(void **state)
 {
 	struct shim6_pair old = pair_of(0, 0, 0);
@@ -158,6 +158,7 @@ static void tr99_received_is_wiped_sent_is_kept(void **state)
 	assert_int_equal(log_last(&n, LOG_PROBE)->received[0].nonce, 2);
 }
 
+/* AMB-R14, PN-13 */
 static void tr100_after_the_episode(void **state)
 {
 	struct wire_record first;
@@ -207,6 +208,7 @@ static void tr101_every_probe_has_its_own_nonce(void **state)
 	assert_in_range(repeats, 0, 2); /* 0.05 expected of a fair source */
 }
 
+/* AMB-R12, AMB-R14 */
 static void tr102_probe_op_of_the_episode_before(void **state)
 {
 	struct wire_record old;
@@ -264,7 +266,7 @@ static void amb_r30_overtaken_probe(void **state)
 	assert_int_equal(n.r.state, REAP_INBOUND_OK);
 }
 
-/* The Probe OP that ends an episode names our earlier probes, so that the peer can do the same. */
+/* The Probe OP that ends an episode names our earlier probes, so that the peer can do the same. (PF-10) */
 static void amb_r30_confirmation_names_earlier_probes(void **state)
 {
 	const struct log_entry *op;
@@ -283,7 +285,7 @@ static void amb_r30_confirmation_names_earlier_probes(void **state)
 	assert_int_equal(log_last(&n, LOG_PROBE)->n_sent, 1);
 }
 
-/* PC-08 */
+/* PC-08, PN-12 */
 static void tr11_pn12_more_than_fifteen(void **state)
 {
 	unsigned rare = 0;

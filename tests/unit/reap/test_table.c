@@ -242,6 +242,7 @@ static void run(const struct row *row, unsigned variant)
 	node_free(&n);
 }
 
+/* PS-01..PS-27, PS-34, PT-05, PT-16, PT-20, PX-09, PX-10, AMB-R3, AMB-R9, AMB-R18, AMB-R19, AMB-R24 */
 static void one_row(void **state)
 {
 	const struct row *row = *state;

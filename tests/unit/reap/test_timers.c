@@ -89,7 +89,7 @@ static void tr22_keepalive_stops_it(void **state)
 	expect_expiry(30 * SEC);
 }
 
-/* PT-07, AMB-R1 */
+/* PT-07, AMB-R1, PT-11 */
 static void tr23_tr38_one_way_stream_gets_keepalives(void **state)
 {
 	(void)state;
@@ -211,6 +211,7 @@ static void tr27_no_keepalive_ping_pong(void **state)
 	assert_int_equal(n.n_log, 0);
 }
 
+/* PI-14 */
 static void tr28_both_ways_is_silence(void **state)
 {
 	(void)state;
