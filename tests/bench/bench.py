@@ -10,6 +10,7 @@ import time
 
 import cost
 import figures
+import reap
 import silence
 import speed
 from labs import Bench, BenchError
@@ -19,6 +20,7 @@ PARTS = {
     "b": ("speed after a switch", speed.after_switch),
     "c": ("silence after failures", silence.run),
     "d": ("cost of the eBPF programs", cost.run),
+    "e": ("targets of failure detection and exploration", reap.run),
 }
 
 
@@ -29,10 +31,10 @@ def arguments():
     p.add_argument("--no-install", action="store_true", help="do not call apt")
     p.add_argument("--parse", action="store_true", help=argparse.SUPPRESS)  # look at the arguments only
     effort = p.add_mutually_exclusive_group()
-    effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="about 8 minutes")
+    effort.add_argument("--quick", dest="effort", action="store_const", const="quick", help="about 10 minutes")
     effort.add_argument("--full", dest="effort", action="store_const", const="full",
-                        help="20 samples of every failure; about an hour and a half")
-    p.add_argument("--only", choices=PARTS, action="append", metavar="a|b|c|d",
+                        help="20 samples of every failure; about two hours")
+    p.add_argument("--only", choices=PARTS, action="append", metavar="|".join(PARTS),
                    help="; ".join(f"{k}: {v[0]}" for k, v in PARTS.items()) + "; may be repeated")
     p.add_argument("--json", metavar="FILE", help="where raw values go")
     p.set_defaults(effort="default")

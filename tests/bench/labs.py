@@ -42,9 +42,13 @@ class Bench:
     def pick(self, quick, default, full):
         return {"quick": quick, "default": default, "full": full}[self.effort]
 
-    def lab(self, shim6=True, send_timeout=None):
+    def lab(self, shim6=True, send_timeout=None, delay=0):
+        return self.register(Lab, shim6, send_timeout, delay)
+
+    def register(self, kind, *args):
+        """A lab of that class, known to clean()."""
         with self._lock:
-            lab = Lab(self, f"bench{os.getpid()}n{next(self._numbers)}", shim6, send_timeout)
+            lab = kind(self, f"bench{os.getpid()}n{next(self._numbers)}", *args)
             self._labs[lab.name] = lab
         return lab
 
@@ -73,8 +77,9 @@ def wait_until(bench, what, condition, seconds):
 class Lab:
     """One lab; addr["A"][0] is host A's address at its provider 1."""
 
-    def __init__(self, bench, name, shim6, send_timeout):
+    def __init__(self, bench, name, shim6, send_timeout, delay=0):
         self.bench, self.name, self.shim6, self.send_timeout = bench, name, shim6, send_timeout
+        self.delay = delay  # ms that each provider takes in each direction
         self.addr = {}
         self._programs = []
 
@@ -103,6 +108,8 @@ class Lab:
         options = [] if self.shim6 else ["--no-shim6"]
         if self.send_timeout:
             options += ["--send-timeout", self.send_timeout]
+        if self.delay:
+            options += ["--delay", self.delay]
         self.call("up", *options)
         for host in json.loads(self.call("status", "--json"))["hosts"]:
             self.addr[host["host"]] = host["addresses"]
@@ -114,7 +121,7 @@ class Lab:
         for p in self._programs:
             if p.poll() is None:
                 p.terminate()
-        subprocess.run(self._argv("down"), capture_output=True, start_new_session=True, check=False)
+        self._take_down()
         for p in self._programs:
             p.wait()
             for stream in (p.stdout, p.stderr):
@@ -122,6 +129,9 @@ class Lab:
                     stream.close()
         self._programs.clear()
         self.bench.forget(self)
+
+    def _take_down(self):
+        subprocess.run(self._argv("down"), capture_output=True, start_new_session=True, check=False)
 
     def exec(self, node, *argv):
         return self.call("exec", node, "--", *argv)
@@ -134,6 +144,11 @@ class Lab:
 
     def sysctl(self, node, *settings):
         self.exec(node, "sysctl", "-qw", *settings)
+
+    def pids(self, node):
+        """Of all that runs in a node."""
+        return subprocess.run(["ip", "netns", "pids", f"{self.name}-{node}"], capture_output=True, text=True,
+                              check=True).stdout.split()
 
     def listening(self, node, kind, port):
         """kind: tcp or udp."""

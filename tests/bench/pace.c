@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A trickle of numbered records, 100 a second of 10 octets, over TCP, MPTCP or
- * UDP, to see how long a failure silences it. The receiver prints every record
+ * A trickle of numbered records of 10 octets, one each 10 ms or as -i says, over
+ * TCP, MPTCP or UDP, to see how long a failure silences it. The receiver prints every record
  * the moment its program gets it: nothing is judged here.
  *
- *   pace tcp|mptcp|udp send|receive listen  ADDRESS PORT
- *   pace tcp|mptcp|udp send|receive connect ADDRESS PORT SOURCE
+ *   pace [-i MS] tcp|mptcp|udp send|receive listen  ADDRESS PORT
+ *   pace [-i MS] tcp|mptcp|udp send|receive connect ADDRESS PORT SOURCE
  *
  * Receiver: "CLOCK_MONOTONIC-ns NUMBER" per record; at the end "eof" or "error TEXT".
  * Sender: "sent N failed N" at SIGTERM; "error TEXT" when the connection broke.
@@ -28,9 +28,9 @@
 #endif
 
 #define RECORD 10
-#define INTERVAL_NS 10000000
 #define HELLO_MS 100
 
+static uint64_t interval_ns = 10000000;
 static volatile sig_atomic_t ending;
 
 static void on_signal(int sig)
@@ -79,7 +79,7 @@ static int send_records(int fd, int datagrams)
 				return broken("send");
 			failed++;
 		}
-		due += INTERVAL_NS;
+		due += interval_ns;
 	}
 	return end_sending(seq, failed);
 }
@@ -170,8 +170,8 @@ static int open_connecting(int fd, const struct sockaddr_in6 *to, int datagrams,
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: pace tcp|mptcp|udp send|receive listen ADDRESS PORT\n"
-			"       pace tcp|mptcp|udp send|receive connect ADDRESS PORT SOURCE\n");
+	fprintf(stderr, "usage: pace [-i MS] tcp|mptcp|udp send|receive listen ADDRESS PORT\n"
+			"       pace [-i MS] tcp|mptcp|udp send|receive connect ADDRESS PORT SOURCE\n");
 	return 2;
 }
 
@@ -181,7 +181,12 @@ int main(int argc, char **argv)
 	struct sockaddr_in6 here, there;
 	int udp, mptcp, sends, listens, fd, one = 1;
 
-	if (argc < 6 || argc != (strcmp(argv[3], "listen") ? 7 : 6))
+	if (argc > 2 && !strcmp(argv[1], "-i")) {
+		interval_ns = strtoull(argv[2], NULL, 10) * 1000000u;
+		argc -= 2;
+		argv += 2;
+	}
+	if (interval_ns == 0 || argc < 6 || argc != (strcmp(argv[3], "listen") ? 7 : 6))
 		return usage();
 	udp = !strcmp(argv[1], "udp");
 	mptcp = !strcmp(argv[1], "mptcp");

@@ -74,7 +74,7 @@ class Receiver:
         self.take()
 
 
-def start_stream(lab, stream, way):
+def start_stream(lab, stream, way, port=PORT):
     """The session is always opened by A. Receiver."""
     pace = lab.bench.program("tests", "bench", "pace")
     here, there = lab.addr["A"][0], lab.addr["B"][0]
@@ -82,12 +82,12 @@ def start_stream(lab, stream, way):
     ends = {}
     # MPTCP joins arrive at the other address, too.
     any_or_one = "::" if stream == "mptcp" else there
-    for node, where in (("B", ("listen", any_or_one, PORT)), ("A", ("connect", there, PORT, here))):
+    for node, where in (("B", ("listen", any_or_one, port)), ("A", ("connect", there, port, here))):
         out = subprocess.PIPE if roles[node] == "receive" else subprocess.DEVNULL
         ends[roles[node]] = lab.start(node, pace, stream, roles[node], *where, out=out)
         if node == "B":
             kind = "udp" if stream == "udp" else "tcp"
-            wait_until(lab.bench, "a listening pace", lambda k=kind: lab.listening("B", k, PORT), 10)
+            wait_until(lab.bench, "a listening pace", lambda k=kind: lab.listening("B", k, port), 10)
     return Receiver(ends["receive"])
 
 
