@@ -275,15 +275,23 @@ void context_notify(struct engine *e, struct context *c, unsigned mask)
 
 /* --- deadlines ---------------------------------------------------------- */
 
+static uint64_t latest(uint64_t t, const struct shim6_stamps *st)
+{
+	if (st->last_tx > t)
+		t = st->last_tx;
+	return st->last_rx > t ? st->last_rx : t;
+}
+
 /* End of the idle time: only packets of the upper layer count (K-04, K-05, PI-08). */
 static uint64_t idle_until(const struct engine *e, const struct context *c, const struct shim6_stamps *st)
 {
-	uint64_t last = c->ready; /* a new projection has no stamps */
+	uint64_t last = latest(c->ready, st); /* a new projection has no stamps */
+	const struct context *plain = c->fii && context_on_ulids(c) ? context_by_ulid(e, &c->ulid, 0) : NULL;
+	struct shim6_stamps of_plain;
 
-	if (st->last_tx > last)
-		last = st->last_tx;
-	if (st->last_rx > last)
-		last = st->last_rx;
+	/* Packets with ULIDs are stamped at the default context; they may be those of the fork. */
+	if (plain && e->ops.dp_stamps(e->user, plain->slot, &of_plain))
+		last = latest(last, &of_plain);
 	return last + e->config.idle_timeout;
 }
 

@@ -160,7 +160,7 @@ def test_t016_known_critical_option(peer):
 
 
 def test_t017_bad_options(peer):
-    """W-42, W-43, W-44, W-55, W-60: overrun, wrong length, duplicates: dropped, no state."""
+    """W-42, W-43, W-44, W-55, W-60, A-16, A-17: overrun, wrong length, duplicates: dropped, no state."""
     fii = w.option(w.FII, b"\0\0\0\7")
     pair = w.ulid_pair(peer.addr, peer.iut)
     for options in (

@@ -14,6 +14,7 @@ static struct shim6_pair ba(const struct sim *s)
 	return sim_ulids(s, 1, 0, 0, 0);
 }
 
+/* G-01: each end sends with the tag that the other chose */
 static void t040_4way(void **state)
 {
 	struct sim *s = two_hosts(40);
@@ -162,7 +163,7 @@ static void icmp_quote(struct sim *s, uint8_t type, uint8_t code, const struct s
 	engine_input_icmp(A->engine, s->now, type, code, 6, quote, 40 + m->len);
 }
 
-/* T-06, I-17 */
+/* T-06, I-17; A-03, S-01: NO-SUPPORT, as the prose has it; L-11: the tag in the quoted I1 is our own */
 static void t046_icmp_nosupport_t047_forged(void **state)
 {
 	struct sim *s = scripted(46);
@@ -239,7 +240,7 @@ static void reply_r2(struct sim *s, const struct shim6_pair *pair, uint64_t ct, 
 	send_as(A, pair, &m);
 }
 
-/* E-40, E-83, S-03, S-05, N-03, A-31 */
+/* E-40, E-83, S-03, S-05, N-03, A-31; Z-03 */
 static void t049_r1_wrong_t050_r1_dup(void **state)
 {
 	struct sim *s = scripted(49);
@@ -455,7 +456,7 @@ static void t058_ulid_option(void **state)
 	sim_free(s);
 }
 
-/* E-12 */
+/* E-12; A-42 */
 static void t059_ulid_not_ours(void **state)
 {
 	struct sim *s = scripted(59);

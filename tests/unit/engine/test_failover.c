@@ -82,7 +82,8 @@ static void silence_is_that_before_the_new_pair(void **state)
 	sim_free(s);
 }
 
-/* E10, PA-17: the uplink goes down here: no waiting for S, and the peer learns that it is BROKEN (PA-20, AMB-R21) */
+/* E10, PA-17: the uplink goes down here: no waiting for S, and the peer learns that it is BROKEN (PA-20, AMB-R21, U-28,
+ * Y-04) */
 static void local_link_down_switches_at_once(void **state)
 {
 	struct sim *s = two_established(2);

@@ -63,7 +63,7 @@ static void t140_gc_connected_socket(void **state)
 	sim_free(s);
 }
 
-/* K-05 */
+/* K-05; K-03 */
 static void t141_gc_plain_traffic(void **state)
 {
 	struct sim *s = two_established(141);
@@ -126,6 +126,7 @@ static void t142_ulid_expire(void **state)
 	sim_free(s);
 }
 
+/* Y-03 */
 static void t143_link_flap(void **state)
 {
 	struct sim *s = two_established(143);

@@ -102,7 +102,7 @@ static void t081_r1bis_control(void **state)
 	sim_free(s);
 }
 
-/* G-06, N-04 */
+/* G-06, N-04; K-07 */
 static void t082_recover(void **state)
 {
 	struct sim *s = moved(82);
@@ -151,7 +151,7 @@ static void t083_recover_by_probe(void **state)
 	sim_free(s);
 }
 
-/* fig. 7: the loser begins with an I1; the survivor keeps the old context until the I2 */
+/* fig. 7: the loser begins with an I1; the survivor keeps the old context until the I2 */
 static void t084_recover_i1(void **state)
 {
 	struct sim *s = scripted(84);
@@ -300,7 +300,8 @@ static void t087_i2bis_bad_validator_t088_tag(void **state)
 	sim_free(s);
 }
 
-/* F-04: the peer gives its tag to a second ULID pair (F-01, F-05, F-08) (E-80) */
+/* F-04: the peer gives its tag to a second ULID pair (F-01, F-05, F-08) (E-80); F-06: the old one is discarded, or
+ * begun anew while it is in use */
 static void t089_confusion_t091_unverified(void **state)
 {
 	struct sim *s = scripted(89);
@@ -340,7 +341,7 @@ static void t089_confusion_t091_unverified(void **state)
 	sim_free(s);
 }
 
-/* C.3: B forgets A and gives A's old tag to C; A's tagged payload goes astray until a probe meets R1bis */
+/* C.3: B forgets A and gives A's old tag to C; A's tagged payload goes astray until a probe meets R1bis; R-16 */
 static void t092_three_party(void **state)
 {
 	struct sim *s = sim_new(92);
@@ -421,7 +422,7 @@ static void t093_tag_unique(void **state)
 	sim_free(s);
 }
 
-/* G-03: each of the 47 bits is set about half the time */
+/* G-03: each of the 47 bits is set about half the time; G-01 */
 static void t094_tag_random(void **state)
 {
 	struct sim *s = scripted(94);

@@ -74,7 +74,8 @@ static void t062_r2_bad_pds_t061_late(void **state)
 	sim_free(s);
 }
 
-/* U-14, U-16, U-17, V-17, V-19, V-22: an Update Request that proves nothing is not acknowledged and changes nothing */
+/* U-14, U-16, U-17, V-17, V-19, V-22: an Update Request that proves nothing is not acknowledged and changes nothing;
+ * A-29: all of it is proved before the Ack, or there is none; A-27: part of an HBA set is a list */
 static void u14_bad_pds_u16_bad_list(void **state)
 {
 	struct sim *s = scripted(14);
@@ -177,7 +178,7 @@ static void assert_identity(const struct sim *s, const struct wire_msg *m)
 }
 
 /* R-08, R-10, W-67, W-68, W-71, E-03, E-04, E-42, E-43, E-46, H-06: a fork off its ULIDs says so in each message (H-02,
- * E-45) */
+ * E-45); A-37: the "Context Instance Identifier option" of 7.7 is the FII option */
 static void r08_fork_recovers(void **state)
 {
 	struct sim *s = scripted(8);

@@ -102,7 +102,7 @@ static void assert_refused(const struct signer *g, unsigned method_index)
 }
 
 /* T103, T107 (V-15, V-20, HS-01, HS-08): each locator by its own method, signed ones need not be CGAs (W-63, W-64,
- * W-65, V-13, V-24) (AMB-H17) */
+ * W-65, V-13, V-24) (AMB-H17, V-01) */
 static void t103_cga_ok_t107_mixed(void **state)
 {
 	struct signer g;
@@ -260,7 +260,7 @@ static void hv16_verified_once(void **state)
 }
 
 /* T110, T119 (W-73, U-06, Z-05): a locator added and the others BROKEN; V sees probes, and payload once it answered
- * (V-03, V-05, U-23, PN-06) (HD-05, HD-09) */
+ * (V-03, V-05, U-23, PN-06) (HD-05, HD-09, V-07) */
 static void t110_add_t119_flood_guard(void **state)
 {
 	struct signer g;
@@ -348,13 +348,67 @@ static void z08_signatures_per_second(void **state)
 	signer_free(&g);
 }
 
+/* V-23: what costs RSA is looked at only when all else is right: validator, nonce, tag, PDS, methods, HBA */
+static void v23_rsa_comes_last(void **state)
+{
+	struct signer g;
+	struct list list, other;
+	struct engine_ctx_info info;
+	struct shim6_pair ulid;
+	struct script m;
+	struct sim *s;
+	uint64_t unused;
+
+	(void)state;
+	signer_new(&g, 23);
+	s = g.s;
+	ulid = reversed(&g.back);
+	unused = A->engine->limits.signatures.credit_since;
+	list = mixed(&g);
+	for (unsigned what = 0; what < 6; what++) {
+		struct shim6_pair from = g.back;
+		uint8_t pds[CGA_MAX_PDS];
+
+		other = list;
+		memcpy(pds, g.set.pds[0], g.set.pds_len);
+		script_i1(s, &g.back, 5, 6);
+		script_i2(&m, s, what == 0 ? 4 : 5, 6); /* validator */
+		if (what == 1)
+			s->now += 61 * SIM_SECOND; /* nonce */
+		if (what == 2)
+			pds[0] ^= 1;
+		if (what == 3)
+			other.method[2] = 201;
+		if (what == 4)
+			other.l[2].b[15] ^= 1; /* HBA */
+		if (what == 5)
+			from.local.b[15] ^= 1; /* source */
+		wire_opt_locator_list(&m.b, GENERATION, other.l, other.method, other.n);
+		wire_opt_pds(&m.b, pds, g.set.pds_len);
+		put_signature(&g, &m.b, &other, GENERATION);
+		send_as(A, &from, &m);
+		assert_int_equal(A->engine->contexts.n, 0);
+		assert_int_equal(A->engine->limits.signatures.credit_since, unused);
+	}
+	wire_begin_update_request(&m.b, m.buf, sizeof(m.buf), 99, 1); /* a tag that nobody has */
+	wire_opt_locator_list(&m.b, GENERATION, list.l, list.method, list.n);
+	wire_opt_pds(&m.b, g.set.pds[0], g.set.pds_len);
+	put_signature(&g, &m.b, &list, GENERATION);
+	send_as(A, &g.back, &m);
+	assert_int_equal(A->engine->limits.signatures.credit_since, unused);
+	offer(&g, &list, &list);
+	assert_true(sim_context(A, &ulid, &info));
+	assert_int_not_equal(A->engine->limits.signatures.credit_since, unused);
+	signer_free(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t103_cga_ok_t107_mixed),	cmocka_unit_test(t104_bad_signature_t109_order),
 		cmocka_unit_test(t106_no_key_t108_unsupported), cmocka_unit_test(v25_our_own_address_in_the_list),
 		cmocka_unit_test(hv16_verified_once),		cmocka_unit_test(t110_add_t119_flood_guard),
-		cmocka_unit_test(z08_signatures_per_second),
+		cmocka_unit_test(z08_signatures_per_second),	cmocka_unit_test(v23_rsa_comes_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,7 +92,7 @@ static void t112_upd_supersede(void **state)
 	sim_free(s);
 }
 
-/* U-18, U-19, U-20 */
+/* U-18, U-19, U-20; U-01, U-24 */
 static void t113_upd_gen_mismatch_t114_count(void **state)
 {
 	uint64_t ct;
@@ -243,7 +243,7 @@ static void t117_upd_states(void **state)
 	sim_free(s);
 }
 
-/* ERR-09, A-35: Error 3 for our request: the whole picture with a new generation, once */
+/* ERR-09, A-35: Error 3 for our request: the whole picture with a new generation, once; U-01 */
 static void err09_out_of_sync(void **state)
 {
 	uint64_t ct;

@@ -190,7 +190,7 @@ static void checksum(uint8_t *buf, size_t len)
 	buf[5] = (uint8_t)c;
 }
 
-/* T014, T018: what an Error says, and where it points */
+/* T014, T018: what an Error says, and where it points; A-10 */
 static void t018_unknown_type_t014_critical_option(void **state)
 {
 	static const uint8_t type[] = { 0, 7, 63, 69, 127 };

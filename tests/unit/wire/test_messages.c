@@ -65,7 +65,7 @@ static void t001_t002_golden(void **state)
 	assert_int_equal(decode_exact(i2bis, sizeof(i2bis), &m, &err), WIRE_E_NO_VALIDATOR);
 }
 
-/* T003; and A-18 on receipt. */
+/* T003; and A-18 on receipt. W-24: next header, length and 48 bits are all there is: no room for a checksum */
 static void t003_payload_header(void **state)
 {
 	static const uint8_t vector[] = { 0x06, 0x00, 0x92, 0x34, 0x56, 0x78, 0x9a, 0xbc };
@@ -326,7 +326,7 @@ static void t018_unknown_type(void **state)
 	}
 }
 
-/* T023, and the P bit: both before the checksum, so that other protocols are not called damaged. */
+/* T023, and the P bit: both before the checksum, so that other protocols are not called damaged. A-02 */
 static void t023_s_bit_and_p_bit(void **state)
 {
 	uint8_t buf[WIRE_MAX_MSG];

@@ -236,7 +236,7 @@ static void t015_t016_matrix(void **state)
 	}
 }
 
-/* T017: Length past the end, and wrong fixed lengths (W-42, W-43). */
+/* T017: Length past the end, and wrong fixed lengths (W-42, W-43). A-16 */
 static void t017_bad_lengths(void **state)
 {
 	static const uint8_t zero[64];
