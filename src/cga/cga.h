@@ -123,6 +123,8 @@ int cga_key_load_components(struct cga_key **out, const uint8_t *n, size_t n_len
 			    size_t q_len); /* big-endian; for the vectors */
 void cga_key_free(struct cga_key *k);
 int cga_key_spki(const struct cga_key *k, uint8_t *out, size_t cap, size_t *len);
+unsigned cga_key_bits(const struct cga_key *k);
+size_t cga_signature_length(const struct cga_key *k); /* octets */
 
 /* Octets signed: tag, generation, CGA-method locators in list order (HS-01, W-64). */
 int cga_sign(const struct cga_key *k, uint32_t generation, const struct shim6_addr *locators, unsigned n,

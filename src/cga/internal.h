@@ -74,6 +74,7 @@ extern const uint8_t cga_rsa_encryption[CGA_RSA_ENCRYPTION];
 struct rsa_numbers {
 	struct octets n, e;
 };
+unsigned cga_bit_length(const struct octets *v); /* of a number without leading zeros */
 /* CGA_OK, CGA_E_NOT_A_KEY when the octets are no rsaEncryption key, CGA_E_KEY_SIZE (HS-05, HS-10). */
 int cga_rsa_numbers(const uint8_t *spki, size_t len, struct rsa_numbers *out);
 

@@ -59,7 +59,7 @@ static int read_rsa_spki(struct octets in, struct rsa_numbers *out)
 	return 0;
 }
 
-static unsigned bit_length(const struct octets *v)
+unsigned cga_bit_length(const struct octets *v)
 {
 	unsigned bits = (unsigned)v->len * 8;
 
@@ -77,7 +77,7 @@ int cga_rsa_numbers(const uint8_t *spki, size_t len, struct rsa_numbers *out)
 
 	if (read_rsa_spki((struct octets){ spki, len }, out) < 0)
 		return CGA_E_NOT_A_KEY;
-	bits = bit_length(&out->n);
+	bits = cga_bit_length(&out->n);
 	if (bits < RSA_MIN_BITS || bits > RSA_MAX_BITS)
 		return CGA_E_KEY_SIZE;
 	/* An even modulus or exponent, or the exponent 1, belongs to no RSA key. */

@@ -12,6 +12,7 @@
 
 struct cga_key {
 	struct crypto_key *private;
+	unsigned bits;
 };
 
 /* Of the octets HS-01 names. */
@@ -31,7 +32,7 @@ static void hash_locators(uint32_t generation, const struct shim6_addr *locators
 }
 
 /* Only a key its peers will accept is worth signing with (HS-05, HS-10). */
-static int judge_key(const struct crypto_key *private)
+static int judge_key(const struct crypto_key *private, unsigned *bits)
 {
 	struct rsa_numbers numbers;
 	uint8_t spki[SPKI_MAX];
@@ -42,18 +43,22 @@ static int judge_key(const struct crypto_key *private)
 		return CGA_E_KEY_SIZE;
 	if (err == CGA_OK)
 		err = cga_rsa_numbers(spki, len, &numbers);
+	if (err == CGA_OK)
+		*bits = cga_bit_length(&numbers.n);
 	return err == CGA_E_NOT_A_KEY ? CGA_E_KEY : err;
 }
 
 /* Takes private over. */
 static int own_key(struct cga_key **out, struct crypto_key *private)
 {
-	int err = judge_key(private);
+	unsigned bits;
+	int err = judge_key(private, &bits);
 
 	if (err == CGA_OK) {
 		*out = malloc(sizeof(**out));
 		if (*out) {
 			(*out)->private = private;
+			(*out)->bits = bits;
 			return CGA_OK;
 		}
 		err = CGA_E_CRYPTO;
@@ -97,6 +102,16 @@ void cga_key_free(struct cga_key *k)
 int cga_key_spki(const struct cga_key *k, uint8_t *out, size_t cap, size_t *len)
 {
 	return crypto_key_spki(k->private, out, cap, len);
+}
+
+unsigned cga_key_bits(const struct cga_key *k)
+{
+	return k->bits;
+}
+
+size_t cga_signature_length(const struct cga_key *k)
+{
+	return (k->bits + 7) / 8;
 }
 
 int cga_sign(const struct cga_key *k, uint32_t generation, const struct shim6_addr *locators, unsigned n,

@@ -70,6 +70,14 @@ static void op_notify(void *user, uint32_t slot, unsigned mask)
 	datapath_notify(d->dp, slot, mask);
 }
 
+static bool op_sign(void *user, const struct shim6_addr *ulid, uint32_t generation, const struct shim6_addr *locators,
+		    unsigned n, uint8_t *sig)
+{
+	struct daemon *d = user;
+
+	return hba_sign(d->hba, ulid, generation, locators, n, sig);
+}
+
 static void op_random(void *user, void *buf, size_t len)
 {
 	uint8_t *p = buf;
@@ -164,6 +172,7 @@ const struct engine_ops daemon_engine_ops = {
 	.in_use = op_in_use,
 	.event = op_event,
 	.random = op_random,
+	.sign = op_sign,
 };
 
 /* --- into the engine ------------------------------------------------------ */

@@ -123,12 +123,19 @@ struct hba *hba_new(const char *dir, const char *record, struct counters *c)
 	return h;
 }
 
+static void clear(struct hba_set *set)
+{
+	store_set_clear(&set->stored);
+	cga_key_free(set->key);
+	set->key = NULL;
+}
+
 void hba_free(struct hba *h)
 {
 	if (!h)
 		return;
 	for (unsigned i = 0; i < h->n; i++)
-		store_set_clear(&h->sets[i].stored);
+		clear(&h->sets[i]);
 	free(h->dir);
 	free(h->record_path);
 	free(h);
@@ -191,13 +198,38 @@ unsigned hba_load(struct hba *h)
 			refused++;
 			continue;
 		}
+		/* What was read was checked, the key as well: only memory can be short. */
+		if (set->stored.pem && cga_key_load_pem(&set->key, set->stored.pem, set->stored.pem_len) != CGA_OK)
+			log_error("HBA set %s: key not loaded; it signs nothing", set->stored.name);
 		inherit(set, old, n_old);
 		h->n++;
 	}
 	for (unsigned i = 0; i < n_old; i++)
-		store_set_clear(&old[i].stored);
+		clear(&old[i]);
 	free(old);
 	return refused;
+}
+
+bool hba_sign(const struct hba *h, const struct shim6_addr *ulid, uint32_t generation,
+	      const struct shim6_addr *locators, unsigned n, uint8_t *sig)
+{
+	uint8_t octets[CGA_MAX_SIGNATURE];
+	size_t len;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		const struct hba_set *set = &h->sets[s];
+
+		for (unsigned i = 0; set->key && i < set->stored.set.n; i++) {
+			if (!shim6_addr_eq(&set->stored.set.addr[i], ulid))
+				continue;
+			if (cga_sign(set->key, generation, locators, n, octets, &len) != CGA_OK ||
+			    len != cga_signature_length(set->key))
+				return false;
+			memcpy(sig, octets, len);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* --- on the interfaces ---------------------------------------------------- */
@@ -336,7 +368,8 @@ static void collide(struct hba *h, struct hba_set *set, struct rtnl *r)
 		return;
 	}
 	set->stored.collision_count = next;
-	memset(set->member, 0, sizeof(set->member));
+	for (unsigned i = 0; i < set->stored.set.n; i++)
+		set->member[i] = (struct hba_member){ .ifindex = set->member[i].ifindex };
 	set->live = false;
 	log_warning("HBA set %s: another host has one of its addresses; all addresses of the set change (count %u)",
 		    set->stored.name, next);

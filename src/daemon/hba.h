@@ -40,6 +40,7 @@ struct hba_member {
 
 struct hba_set {
 	struct store_set stored;
+	struct cga_key *key; /* NULL: an HBA-only set */
 	bool live;
 	bool collided; /* for good: not configured any more */
 	struct hba_member member[CGA_MAX_GENERATE];
@@ -64,6 +65,10 @@ unsigned hba_purge(const char *record, struct rtnl *r);
 unsigned hba_count(const struct hba *h);
 const struct hba_set *hba_set(const struct hba *h, unsigned i);
 const char *hba_dir(const struct hba *h);
+
+/* Sign a locator list with the key of this address's set (HS-01). false: it has none. */
+bool hba_sign(const struct hba *h, const struct shim6_addr *ulid, uint32_t generation,
+	      const struct shim6_addr *locators, unsigned n, uint8_t *sig);
 
 /* Is this a device of the data path? */
 bool hba_is_shim_device(const struct config *c, const char *name);

@@ -174,6 +174,8 @@ int locals_tell_engine(const struct locals *l, const struct hba *hba, struct eng
 		sets[s] = (struct engine_hba_set){
 			.n = set->n, .addr = set->addr, .pds = pds[s], .pds_len = set->pds_len
 		};
+		if (hba_set(hba, l->set[s])->key)
+			sets[s].signature_len = cga_signature_length(hba_set(hba, l->set[s])->key);
 	}
 	rc = engine_set_local(e, now, locals, l->n, sets, l->n_sets);
 	free(locals);

@@ -296,7 +296,7 @@ static bool copy_local(struct engine *e, struct context *c)
 	if (!c->local)
 		return false;
 	memcpy(c->local, l, n * sizeof(*l));
-	c->n_local = (uint8_t)n;
+	c->n_local = c->n_set = (uint8_t)n;
 	return true;
 }
 
@@ -375,6 +375,7 @@ static void list_remove(struct context_table *t, struct context *c)
 static void destroy(struct context *c)
 {
 	free(c->local);
+	free(c->signature);
 	free(c->peer_info);
 	free(c->peer_pds);
 	free(c->last_switch);

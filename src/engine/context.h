@@ -12,8 +12,9 @@
 #include "engine/locators.h"
 #include "engine/timer.h"
 
-#define MAX_VALIDATOR 256 /* octets of a peer's validator that we are ready to carry (E-29) */
-#define MAX_PEER_PDS 1024 /* octets of a peer's PDS kept for later Update Requests (W-73, HV-18) */
+#define MAX_VALIDATOR 256	/* octets of a peer's validator that we are ready to carry (E-29) */
+#define MAX_VALIDATOR_SIGNED 40 /* the same beside a signature: keys of 3072 bits leave no room for more (TH27) */
+#define MAX_PEER_PDS 1024	/* octets of a peer's PDS kept for later Update Requests (W-73, HV-18) */
 
 /* What lives only as long as an I1, I2 or I2bis waits for its answer (C-08, C-10, C-11, C-13). */
 struct handshake {
@@ -51,6 +52,13 @@ struct update {
 	unsigned with; /* enum update_with */
 };
 
+/* Of a Locator List of ours (HS-01). */
+struct signature {
+	uint32_t generation;
+	uint16_t len;
+	uint8_t octets[];
+};
+
 /* Most contexts never switch. */
 struct last_switch {
 	uint64_t time, elapsed;
@@ -83,6 +91,8 @@ struct context {
 	uint64_t projected;	   /* hash of the projection in force */
 
 	uint8_t n_local, n_peer;
+	uint8_t n_set; /* of n_local: from the HBA set of the ULID; those behind go with a signature */
+	bool outside_refused;
 	uint8_t n_peer_listed;		/* in the peer's own list (U-19) */
 	uint8_t n_peer_kept;		/* of that list in peer[]; the ULID may come behind */
 	uint32_t preferred_at;		/* seconds: a peer locator is being tried for its preference, or was in vain */
@@ -90,7 +100,9 @@ struct context {
 	struct reap_locator *peer;	/* Ls(peer), in list order */
 	struct peer_locator *peer_info; /* one allocation with peer */
 	uint32_t local_generation, peer_generation;
-	bool peer_listed; /* the peer sent a Locator List */
+	uint32_t outside_version;    /* of the set's outside list, that local[] agrees with; 0: with none */
+	struct signature *signature; /* NULL: none made yet */
+	bool peer_listed;	     /* the peer sent a Locator List */
 	uint16_t peer_pds_len;
 	uint8_t *peer_pds;
 	uint32_t update_done; /* nonce of the peer's last applied Update Request (U-24) */
@@ -176,6 +188,12 @@ void context_handshake_renew_nonce(struct engine *e, struct context *c);
 bool context_set_peer(struct engine *e, struct context *c, uint64_t ct_peer, const struct peer_list *list);
 /* Whether CT(peer) finds this context: true in ESTABLISHED and I2BIS-SENT only (F-02). */
 void context_index_peer(struct engine *e, struct context *c, bool on);
+
+/* Octets of a validator that fit beside what we tell of ourselves. */
+static inline size_t max_validator(const struct context *c)
+{
+	return c->n_local > c->n_set ? MAX_VALIDATOR_SIGNED : MAX_VALIDATOR;
+}
 
 /* Index in Ls, -1: not there. */
 int context_local_index(const struct context *c, const struct shim6_addr *a);

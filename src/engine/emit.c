@@ -84,7 +84,7 @@ static void put_preferences(struct wire_builder *b, const struct context *c, boo
 
 	for (unsigned i = 0; i < c->n_local; i++) {
 		const struct reap_locator *l = &c->local[i];
-		bool down = l->flags & (REAP_LOC_DOWN | REAP_LOC_GONE);
+		bool down = l->flags & (REAP_LOC_DOWN | REAP_LOC_GONE) && !(l->flags & REAP_LOC_UNTOLD);
 
 		pref[i] = (struct wire_pref){ .flags = down ? WIRE_PREF_BROKEN : 0,
 					      .priority = l->priority,
@@ -96,16 +96,25 @@ static void put_preferences(struct wire_builder *b, const struct context *c, boo
 		wire_opt_preferences(b, c->local_generation, pref, c->n_local, ranked ? 3 : 1);
 }
 
-static void put_list(struct wire_builder *b, const struct context *c)
+/* The list, and the signature of what is not of the HBA set (HS-04). */
+static void put_list(struct wire_builder *b, struct engine *e, struct context *c)
 {
 	struct shim6_addr locator[ENGINE_MAX_LOCATORS];
 	uint8_t method[ENGINE_MAX_LOCATORS];
+	const struct signature *s;
 
 	for (unsigned i = 0; i < c->n_local; i++) {
 		locator[i] = c->local[i].addr;
-		method[i] = WIRE_METHOD_HBA;
+		method[i] = i < c->n_set ? WIRE_METHOD_HBA : WIRE_METHOD_CGA;
 	}
 	wire_opt_locator_list(b, c->local_generation, locator, method, c->n_local);
+	if (c->n_set == c->n_local)
+		return;
+	s = outside_signature(e, c);
+	if (s)
+		wire_opt_signature(b, s->octets, s->len);
+	else
+		b->overflow = true; /* without it the peer would refuse the message */
 }
 
 /* What I2, I2bis and R2 tell of us: list with PDS, preferences, Keepalive Timeout (E-45, E-46, W-72, PF-20). */
@@ -115,7 +124,7 @@ static void put_ourselves(struct wire_builder *b, struct engine *e, struct conte
 	const uint8_t *pds = c->listed ? local_pds(&e->local, &c->ulid.local, &pds_len) : NULL;
 
 	if (pds) {
-		put_list(b, c);
+		put_list(b, e, c);
 		wire_opt_pds(b, pds, pds_len);
 		put_preferences(b, c, false);
 	}
@@ -210,7 +219,7 @@ void emit_update_request(struct engine *e, struct context *c, uint64_t now, cons
 
 	wire_begin_update_request(&b, buf, sizeof(buf), c->ct_peer, nonce);
 	if (pds) {
-		put_list(&b, c);
+		put_list(&b, e, c);
 		wire_opt_pds(&b, pds, pds_len); /* (U-05) */
 	}
 	if (c->listed)

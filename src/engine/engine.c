@@ -58,6 +58,8 @@ struct engine *engine_new(const struct engine_config *c, const struct engine_ops
 	e->user = user;
 	ops->random(user, &e->hash_key, sizeof(e->hash_key));
 	timer_wheel_init(&e->wheel, now);
+	e->outside.kind = TIMER_OUTSIDE;
+	e->outside_version = 1;
 	if (!context_table_init(&e->contexts) || !negative_init(&e->negative) || !limits_init(&e->limits, now)) {
 		engine_free(e, true);
 		return NULL;
@@ -191,6 +193,9 @@ void engine_timer(struct engine *e, uint64_t now)
 			break;
 		case TIMER_NEGATIVE:
 			negative_expire(e, t);
+			break;
+		case TIMER_OUTSIDE:
+			outside_timer(e, now);
 			break;
 		}
 	}
@@ -326,6 +331,7 @@ int engine_set_local(struct engine *e, uint64_t now, const struct engine_local *
 
 	if (!local_picture_copy(&picture, locals, n, sets, n_sets))
 		return -1;
+	outside_picture(e, now, &e->local, &picture);
 	local_picture_free(&e->local);
 	e->local = picture;
 	for (c = e->contexts.oldest; c; c = newer) {

@@ -127,6 +127,10 @@ struct engine_ops {
 	bool (*in_use)(void *user, uint64_t now, const struct shim6_pair *ulid);
 	void (*event)(void *user, const struct engine_event *ev);
 	void (*random)(void *user, void *buf, size_t len); /* cryptographic (G-09, PN-02) */
+	/* A CGA signature with the key of this ULID's set, engine_hba_set.signature_len octets (HS-01). false: cannot.
+	 * NULL: no set has a key. */
+	bool (*sign)(void *user, const struct shim6_addr *ulid, uint32_t generation, const struct shim6_addr *locators,
+		     unsigned n, uint8_t *sig);
 };
 
 struct engine *engine_new(const struct engine_config *c, const struct engine_ops *ops, void *user, uint64_t now);
@@ -155,6 +159,7 @@ struct engine_hba_set {
 	const struct shim6_addr *addr;
 	const uint8_t *const *pds;
 	size_t pds_len;
+	size_t signature_len; /* of what ops.sign makes; 0: the set has no key */
 };
 
 /*
@@ -214,7 +219,7 @@ struct engine_locator_info {
 	uint8_t flags;	/* enum reap_locator_flag */
 	uint8_t method; /* WIRE_METHOD_*, 0: the ULID itself, unverified list */
 	uint8_t priority, weight;
-	bool verified; /* peer: HBA or CGA proved */
+	bool verified; /* peer: HBA or CGA proved; local: the peer knows of it */
 };
 
 struct engine_ctx_info {

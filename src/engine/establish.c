@@ -116,7 +116,7 @@ void recv_r1(struct engine *e, const struct rx *rx)
 		drop(e, C_drop_wrong_state); /* (S-05, N-03) */
 		return;
 	}
-	if (rx->m.validator.len > MAX_VALIDATOR) {
+	if (rx->m.validator.len > max_validator(c)) {
 		drop(e, C_drop_validator_too_long);
 		return;
 	}
@@ -275,8 +275,7 @@ void take_preferences(struct engine *e, const struct rx *rx, struct peer_list *l
 }
 
 /* Is our end of the message's pair in the Ls(local) that the context has or would get? */
-static bool our_end_fits(const struct engine *e, const struct rx *rx, const struct shim6_pair *ulid,
-			 const struct context *c)
+static bool our_end_fits(struct engine *e, const struct rx *rx, const struct shim6_pair *ulid, const struct context *c)
 {
 	struct reap_locator l[ENGINE_MAX_LOCATORS];
 	bool listed;
@@ -289,7 +288,8 @@ static bool our_end_fits(const struct engine *e, const struct rx *rx, const stru
 		if (shim6_addr_eq(&l[n].addr, &rx->pair.local))
 			return true;
 	}
-	return false;
+	/* The peer has a context that we lost, and our signed list with it. */
+	return outside_welcome(e, rx->now, &ulid->local, &rx->pair.local);
 }
 
 /* I2 or I2bis in ESTABLISHED: the peer has begun anew, or did not get our R2. false: the context is gone. */
@@ -310,8 +310,13 @@ static struct context *context_for(struct engine *e, const struct rx *rx, const 
 	if (c)
 		return c;
 	c = context_new(e, rx->now, ulid, rx->m.fii, &result);
-	if (c)
-		count(e, C_contexts_accepted);
+	if (!c)
+		return NULL;
+	if (context_local_index(c, &rx->pair.local) < 0 && !outside_adopt(e, c)) {
+		context_free(e, c, rx->now, ENGINE_WHY_NONE);
+		return NULL;
+	}
+	count(e, C_contexts_accepted);
 	return c;
 }
 
@@ -398,6 +403,8 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 		return false;
 	if (c->established == 0)
 		c->established = now;
+	outside_told(e, c); /* I2, I2bis and R2 have the whole list */
+	outside_poke(e, now);
 	count(e, C_contexts_established);
 	engine_tell(e, c, now, ENGINE_EV_ESTABLISHED, reason);
 	e->ops.dp_set_timers(e->user, c->slot, &zero, &zero); /* Operational, no timer running */

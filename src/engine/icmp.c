@@ -126,6 +126,10 @@ static void update_refused(struct engine *e, struct context *c, uint64_t now, ui
 {
 	bool out_of_sync = code == WIRE_ERR_GENERATION || code == WIRE_ERR_PREF_COUNT;
 
+	if (code == WIRE_ERR_LOCATOR_VERIFICATION && outside_shed(c)) {
+		c->outside_refused = out_of_sync = true;
+		count(e, C_outside_refused);
+	}
 	update_end(e, c);
 	context_rearm(e, c, now);
 	if (!out_of_sync || c->list_resent) {

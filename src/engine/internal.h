@@ -20,6 +20,7 @@
 #define RESEND_GAP (500 * MILLISECOND)	   /* of I2 and I2bis, when packets ask for them (D-12) */
 #define HINT_GAP (5 * SECOND)		   /* of hints that make one context test its pair (I-16) */
 #define PREFERENCE_GAP 60		   /* seconds after a vain test of a preferred locator (AMB-R22) */
+#define OUTSIDE_TRIES 5			   /* Update Requests with new locators that get no answer */
 #define MAX_FALLBACKS 2			   /* from I2 or I2bis to I1 */
 
 /* What an Update Request carries beside the preferences. */
@@ -32,6 +33,7 @@ enum timer_kind {
 	TIMER_CONTEXT,
 	TIMER_UPDATE,
 	TIMER_NEGATIVE,
+	TIMER_OUTSIDE,
 };
 
 struct engine {
@@ -45,6 +47,8 @@ struct engine {
 	struct limits limits;
 	struct validator validator;
 	struct local_picture local;
+	struct timer outside; /* contexts whose list of outside locators is to be brought up to date */
+	uint32_t outside_version;
 	uint64_t counter[N_COUNTERS];
 	struct liveness *liveness; /* the REAP call that is on (callbacks need it) */
 };
@@ -171,6 +175,23 @@ void update_end(struct engine *e, struct context *c);
 void update_timeout(struct engine *e, struct update *u, uint64_t now);
 void recv_update_request(struct engine *e, struct context *c, const struct rx *rx);
 void recv_update_ack(struct engine *e, struct context *c, const struct rx *rx);
+
+/* outside.c: locators outside the HBA set, by signature */
+void outside_picture(struct engine *e, uint64_t now, const struct local_picture *old, struct local_picture *p);
+void outside_timer(struct engine *e, uint64_t now);
+/* Contexts may be out of date: look at them soon. */
+void outside_poke(struct engine *e, uint64_t now);
+/* Put all of them into a new context's list at once. false: out of memory. */
+bool outside_adopt(struct engine *e, struct context *c);
+/* May a context be made for a message to this one of them? Costs a signature of the budget. */
+bool outside_welcome(struct engine *e, uint64_t now, const struct shim6_addr *ulid, const struct shim6_addr *a);
+/* The list as it was told, on restore. */
+bool outside_restore(struct engine *e, struct context *c, const struct reap_locator *saved, unsigned n);
+/* The peer acknowledged the list, or refused what is new in it. true: the list changed. */
+bool outside_told(struct engine *e, struct context *c);
+bool outside_shed(struct context *c);
+/* The signature of the list at its present generation; NULL: cannot be made. */
+const struct signature *outside_signature(struct engine *e, struct context *c);
 
 /* icmp.c: Errors and ICMPv6 errors, by the packet they quote */
 void recv_error(struct engine *e, const struct rx *rx);

@@ -258,8 +258,13 @@ bool liveness_leave(struct liveness *v)
 		return false;
 	if (v->began)
 		tell_begin(v);
-	if (v->ended)
+	if (v->ended) {
 		tell_end(v);
+		/* What was in use until now may be withdrawn, what got no answer there be offered again. */
+		if (!shim6_pair_eq(&v->from, &v->to))
+			c->outside_version = 0;
+		outside_poke(e, v->now);
+	}
 	context_notify(e, c, reap_wants_notify(&c->reap, t));
 	context_rearm(e, c, v->now);
 	return true;

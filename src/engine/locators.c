@@ -5,7 +5,8 @@
  * Ls(local) of a context is the whole HBA set of its ULID, in set order, for as
  * long as the context lives: an address that is not assigned at the moment is
  * listed as BROKEN rather than left out. So the list keeps one generation
- * (W-53), and uplinks that come and go change preferences only.
+ * (W-53), and uplinks that come and go change preferences only. What a key adds
+ * to it is in outside.c.
  *
  * Ls(peer) is what a message proves: the PDS belongs to ULID(peer) (V-10), and
  * each locator of the list to the PDS, by its own method (V-20). Nothing is
@@ -22,14 +23,15 @@
 /* --- ours --------------------------------------------------------------- */
 
 /* Octets of the longest message around a list: I2bis with every option and the longest validator (W-04). */
-static size_t list_message(size_t n, size_t pds_len)
+static size_t list_message(size_t n, size_t pds_len, size_t validator_len, size_t signature_len)
 {
-	size_t validator = 4 + MAX_VALIDATOR + 4, ulids = 40, fii = 8, timeout = 8;
+	size_t validator = (4 + validator_len + 7) / 8 * 8, ulids = 40, fii = 8, timeout = 8;
 	size_t list = 8 + (1 + n + 7) / 8 * 8 + 16 * n;
 	size_t prefs = (4 + 5 + 3 * n + 7) / 8 * 8;
 	size_t pds = (4 + pds_len + 7) / 8 * 8;
+	size_t signature = signature_len ? (4 + signature_len + 7) / 8 * 8 : 0;
 
-	return 32 + validator + ulids + fii + timeout + list + prefs + pds;
+	return 32 + validator + ulids + fii + timeout + list + prefs + pds + signature;
 }
 
 static bool set_copy(struct local_set *out, const struct engine_hba_set *in)
@@ -44,8 +46,14 @@ static bool set_copy(struct local_set *out, const struct engine_hba_set *in)
 	for (unsigned i = 0; i < in->n; i++)
 		memcpy(out->pds + i * in->pds_len, in->pds[i], in->pds_len);
 	out->max_listed = in->n < ENGINE_MAX_LOCATORS ? in->n : ENGINE_MAX_LOCATORS;
-	while (out->max_listed && list_message(out->max_listed, in->pds_len) > WIRE_MAX_MSG)
+	while (out->max_listed && list_message(out->max_listed, in->pds_len, MAX_VALIDATOR, 0) > WIRE_MAX_MSG)
 		out->max_listed--;
+	out->signature_len = in->signature_len;
+	out->max_signed = in->signature_len ? ENGINE_MAX_LOCATORS : 0;
+	while (out->max_signed &&
+	       list_message(out->max_signed, in->pds_len, MAX_VALIDATOR_SIGNED, in->signature_len) > WIRE_MAX_MSG)
+		out->max_signed--;
+	out->version = 1;
 	return true;
 }
 
@@ -94,13 +102,13 @@ const struct engine_local *local_find(const struct local_picture *p, const struc
 	return NULL;
 }
 
-static const struct local_set *set_of(const struct local_picture *p, const struct shim6_addr *a, unsigned *member)
+struct local_set *local_set_of(const struct local_picture *p, const struct shim6_addr *a, unsigned *member)
 {
 	const struct engine_local *l = local_find(p, a);
 
 	/* A member that is not assigned at the moment may still be the ULID of a context (Y-06). */
 	for (unsigned k = 0; k < p->n_sets; k++) {
-		const struct local_set *s = &p->set[k];
+		struct local_set *s = &p->set[k];
 
 		for (unsigned i = 0; (!l || l->set == (int)k) && i < s->n; i++) {
 			if (shim6_addr_eq(&s->addr[i], a)) {
@@ -115,17 +123,21 @@ static const struct local_set *set_of(const struct local_picture *p, const struc
 unsigned local_choices(const struct local_picture *p, const struct shim6_addr *a)
 {
 	unsigned member, n = 0;
-	const struct local_set *s = set_of(p, a, &member);
+	const struct local_set *s = local_set_of(p, a, &member);
 
 	for (unsigned i = 0; s && i < s->n; i++)
 		n += local_find(p, &s->addr[i]) != NULL;
-	return s && s->max_listed > 1 ? n : 1;
+	if (!s || s->max_listed < 2)
+		n = 1;
+	for (unsigned i = 0; s && i < s->n_outside; i++)
+		n += s->outside[i].gone == 0;
+	return n;
 }
 
 const uint8_t *local_pds(const struct local_picture *p, const struct shim6_addr *a, size_t *len)
 {
 	unsigned member;
-	const struct local_set *s = set_of(p, a, &member);
+	const struct local_set *s = local_set_of(p, a, &member);
 
 	if (!s)
 		return NULL;
@@ -148,6 +160,8 @@ bool local_refresh(const struct local_picture *p, struct reap_locator *l, unsign
 		} else {
 			l[i].flags = REAP_LOC_GONE;
 		}
+		if (was.flags & REAP_LOC_UNTOLD)
+			l[i].flags = REAP_LOC_GONE | REAP_LOC_UNTOLD;
 		changed |= was.flags != l[i].flags || was.priority != l[i].priority || was.weight != l[i].weight;
 	}
 	return changed;
@@ -157,7 +171,7 @@ unsigned local_locators(const struct local_picture *p, const struct shim6_addr *
 			bool *listed)
 {
 	unsigned member = 0, n = 0;
-	const struct local_set *s = set_of(p, ulid, &member);
+	const struct local_set *s = local_set_of(p, ulid, &member);
 
 	*listed = s && s->max_listed > 1;
 	if (!*listed) {

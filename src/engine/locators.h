@@ -7,6 +7,12 @@
 
 struct context;
 
+/* An address of ours outside a set, which the set's key vouches for (outside.c). */
+struct outside {
+	struct shim6_addr addr;
+	uint64_t gone; /* since when this host does not have it; 0: it has */
+};
+
 /* Our picture of the local addresses, one allocation per part, replaced as a whole. */
 struct local_set {
 	unsigned n;
@@ -14,6 +20,11 @@ struct local_set {
 	struct shim6_addr *addr;
 	uint8_t *pds; /* n of pds_len */
 	size_t pds_len;
+	size_t signature_len; /* 0: no key */
+	unsigned max_signed;  /* as max_listed, beside a signature */
+	unsigned n_outside;
+	struct outside outside[ENGINE_MAX_LOCATORS];
+	uint32_t version; /* of the list of outside addresses; 1: there never were any */
 };
 
 struct local_picture {
@@ -27,7 +38,9 @@ bool local_picture_copy(struct local_picture *out, const struct engine_local *lo
 void local_picture_free(struct local_picture *p);
 
 const struct engine_local *local_find(const struct local_picture *p, const struct shim6_addr *a);
-/* Assigned members of the set of this address; 0 or 1: not multihomed from here. */
+/* The HBA set of one of our addresses, and which member that is; NULL: none. */
+struct local_set *local_set_of(const struct local_picture *p, const struct shim6_addr *a, unsigned *member);
+/* Assigned members of the set of this address, and what its key vouches for; 0 or 1: not multihomed from here. */
 unsigned local_choices(const struct local_picture *p, const struct shim6_addr *a);
 /* Ls(local) of a context whose ULID(local) this is: at most ENGINE_MAX_LOCATORS; *listed: it goes out as a list. */
 unsigned local_locators(const struct local_picture *p, const struct shim6_addr *ulid, struct reap_locator *out,

@@ -45,6 +45,7 @@ enum reap_locator_flag {
 	REAP_LOC_DOWN = 1u << 0,   /* local: not operational (link down); peer: BROKEN. Probed last */
 	REAP_LOC_GONE = 1u << 1,   /* no longer ours or theirs: never probed, never used (PX-21) */
 	REAP_LOC_PROBED = 1u << 2, /* peer: return routability shown once (PN-07) */
+	REAP_LOC_UNTOLD = 1u << 3, /* local, with GONE: the peer has not acknowledged it yet (PA-21) */
 };
 
 struct reap_locator {

@@ -54,7 +54,7 @@ void recv_r1bis(struct engine *e, const struct rx *rx)
 		count(e, C_drop_r1bis_not_recent); /* */
 		return;
 	}
-	if (rx->m.validator.len > MAX_VALIDATOR) {
+	if (rx->m.validator.len > max_validator(c)) {
 		count(e, C_drop_validator_too_long);
 		return;
 	}

@@ -4,16 +4,15 @@
  * order: magic, version, id, next id, slot, ULID pair, FII, tags, current pair,
  * flags, Keepalive Timeout, times, last switch, generations, what the peer was
  * told of our locators, the peer's locators, the peer's PDS. Ls(local) comes
- * from the HBA set again; where it differs from what was told, or the peer had
- * not acknowledged it, an Update Request follows the restart. An I2BIS-SENT
- * context is saved as ESTABLISHED, and tests its pair when it comes back: the
- * peer may have answered meanwhile, and it is the R1bis to a stale tag that
+ * from the HBA set again, and from what was saved of those outside it; where it differs from what was told, or the peer
+ * had not acknowledged it, an Update Request follows the restart. An I2BIS-SENT context is saved as ESTABLISHED, and
+ * tests its pair when it comes back: the peer may have answered meanwhile, and it is the R1bis to a stale tag that
  * starts the recovery anew.
  */
 #include "engine/internal.h"
 
 #define SAVE_MAGIC 0x53364358u /* "S6CX" */
-#define SAVE_VERSION 2
+#define SAVE_VERSION 3
 #define SAVE_INITIATOR 1u
 #define SAVE_PEER_LISTED 2u
 #define SAVE_UPDATE 4u	   /* an Update Request is not acknowledged */
@@ -79,10 +78,13 @@ static uint64_t get_uint(struct reader *r, unsigned octets)
 static void put_local(struct writer *w, const struct context *c)
 {
 	put_uint(w, c->n_local, 1);
+	put_uint(w, c->n_set, 1);
 	for (unsigned i = 0; i < c->n_local; i++) {
 		put_uint(w, c->local[i].flags, 1);
 		put_uint(w, c->local[i].priority, 1);
 		put_uint(w, c->local[i].weight, 1);
+		if (i >= c->n_set)
+			put(w, &c->local[i].addr, 16);
 	}
 }
 
@@ -154,15 +156,16 @@ struct saved {
 	uint32_t fii, keepalive_timeout, switches, local_generation;
 	uint64_t ct_local, ct_peer, created, established;
 	uint8_t flags;
-	unsigned n_local;
-	struct reap_locator local[ENGINE_MAX_LOCATORS]; /* without addresses */
+	unsigned n_local, n_set;
+	struct reap_locator local[ENGINE_MAX_LOCATORS]; /* those of the HBA set without addresses */
 	struct peer_list peer;
 };
 
 static void get_local(struct reader *r, struct saved *s)
 {
 	s->n_local = (unsigned)get_uint(r, 1);
-	if (s->n_local > ENGINE_MAX_LOCATORS) {
+	s->n_set = (unsigned)get_uint(r, 1);
+	if (s->n_local > ENGINE_MAX_LOCATORS || s->n_set > s->n_local) {
 		r->bad = true;
 		return;
 	}
@@ -170,6 +173,8 @@ static void get_local(struct reader *r, struct saved *s)
 		s->local[i].flags = (uint8_t)get_uint(r, 1);
 		s->local[i].priority = (uint8_t)get_uint(r, 1);
 		s->local[i].weight = (uint8_t)get_uint(r, 1);
+		if (i >= s->n_set)
+			get(r, &s->local[i].addr, 16);
 	}
 }
 
@@ -274,6 +279,16 @@ static bool peer_must_know(const struct context *c, const struct saved *s)
 	return false;
 }
 
+/* Which list the peer has is unknown when it had not acknowledged one. */
+static unsigned what_to_tell(const struct context *c, const struct saved *s)
+{
+	unsigned with = s->flags & SAVE_UPDATE ? UPDATE_TIMEOUT : 0;
+
+	if (s->n_local != c->n_local || (with && c->n_local > c->n_set))
+		with |= UPDATE_LIST;
+	return with;
+}
+
 int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t len)
 {
 	struct reader r = { .p = buf, .left = len };
@@ -297,6 +312,10 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 		context_free(e, c, now, ENGINE_WHY_NONE);
 		return ENGINE_E_NOMEM;
 	}
+	if (s.n_set == c->n_set && !outside_restore(e, c, s.local + s.n_set, s.n_local - s.n_set)) {
+		context_free(e, c, now, ENGINE_WHY_NONE);
+		return ENGINE_E_NOMEM;
+	}
 	adopt(c, &s);
 	c->ready = now;
 	context_index_peer(e, c, true);
@@ -309,7 +328,8 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 		return ENGINE_E_LIMIT;
 	restart_timers(e, c, now, &st);
 	count(e, C_contexts_restored);
-	if (peer_must_know(c, &s) && !update_begin(e, c, now, s.flags & SAVE_UPDATE ? UPDATE_TIMEOUT : 0))
+	outside_poke(e, now);
+	if (peer_must_know(c, &s) && !update_begin(e, c, now, what_to_tell(c, &s)))
 		return ENGINE_E_LIMIT;
 	if (!liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN))
 		return ENGINE_E_LIMIT;

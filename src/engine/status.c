@@ -141,8 +141,12 @@ static void fill_locators(const struct context *c, struct engine_ctx_info *info)
 {
 	info->n_local = c->n_local;
 	info->n_peer = c->n_peer;
-	for (unsigned i = 0; i < c->n_local; i++)
-		info->local[i] = locator_info(&c->local[i], c->listed ? WIRE_METHOD_HBA : 0, true);
+	for (unsigned i = 0; i < c->n_local; i++) {
+		uint8_t method = i < c->n_set ? WIRE_METHOD_HBA : WIRE_METHOD_CGA;
+
+		info->local[i] =
+			locator_info(&c->local[i], c->listed ? method : 0, !(c->local[i].flags & REAP_LOC_UNTOLD));
+	}
 	for (unsigned i = 0; i < c->n_peer; i++)
 		info->peer[i] = locator_info(&c->peer[i], c->peer_info[i].method, c->peer_info[i].verified);
 }

@@ -2,8 +2,9 @@
 /*
  * Update Request and Acknowledgement (RFC 5533 section 10).
  *
- * Ours: the Locator List of a context never changes (locators.c), so an Update
- * Request tells which locators are BROKEN at present. One is outstanding at a
+ * Ours: without a key the Locator List of a context never changes (locators.c),
+ * so an Update Request tells which locators are BROKEN at present; with one it
+ * also brings the signed list when that changes (outside.c). One is outstanding at a
  * time (U-08); newer facts replace it (U-09). It is repeated until it is
  * acknowledged or the context ends (T-07, K-08).
  *
@@ -75,6 +76,12 @@ void update_end(struct engine *e, struct context *c)
 void update_timeout(struct engine *e, struct update *u, uint64_t now)
 {
 	u->tries++;
+	/* A peer that drops signed lists without a word must still hear what is BROKEN. */
+	if (u->tries >= OUTSIDE_TRIES && u->with & UPDATE_LIST && outside_shed(u->context)) {
+		count(e, C_outside_refused);
+		update_begin(e, u->context, now, UPDATE_LIST);
+		return;
+	}
 	update_send(e, u->context, now);
 }
 
@@ -207,15 +214,21 @@ void recv_update_request(struct engine *e, struct context *c, const struct rx *r
 
 void recv_update_ack(struct engine *e, struct context *c, const struct rx *rx)
 {
+	bool added = false;
+
 	if (!c->update || c->update->nonce != rx->m.request_nonce) {
 		count(e, C_drop_update_ack_nonce); /* (U-10) */
 		return;
 	}
 	if (c->update->with & UPDATE_TIMEOUT)
 		reap_set_send_timeout(&c->reap, e->config.reap.send_timeout);
+	if (c->update->with & UPDATE_LIST)
+		added = outside_told(e, c);
 	update_end(e, c); /* (U-26) */
 	c->list_resent = false;
 	count(e, C_updates_completed);
-	if (c->state == ENGINE_ESTABLISHED)
-		liveness_payload(e, c, rx->now, true);
+	if (c->state != ENGINE_ESTABLISHED || !liveness_payload(e, c, rx->now, true) || !added)
+		return;
+	engine_tell(e, c, rx->now, ENGINE_EV_LOCATORS, ENGINE_WHY_NONE);
+	liveness_locators(e, c, rx->now, REAP_CAUSE_LOCAL_DOWN);
 }

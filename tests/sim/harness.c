@@ -175,6 +175,20 @@ static bool op_in_use(void *user, uint64_t now, const struct shim6_pair *ulid)
 	return ((struct sim_host *)user)->sockets;
 }
 
+static bool op_sign(void *user, const struct shim6_addr *ulid, uint32_t generation, const struct shim6_addr *locators,
+		    unsigned n, uint8_t *sig)
+{
+	struct sim_host *h = user;
+	uint8_t full[CGA_MAX_SIGNATURE];
+	size_t len;
+
+	(void)ulid;
+	if (!h->key || h->no_signature || cga_sign(h->key, generation, locators, n, full, &len) != CGA_OK)
+		return false;
+	memcpy(sig, full, len);
+	return true;
+}
+
 static void op_random(void *user, void *buf, size_t len)
 {
 	sim_fill_random(((struct sim_host *)user)->sim, buf, len);
@@ -189,6 +203,7 @@ static const struct engine_ops sim_ops = {
 	.dp_notify = op_dp_notify,
 	.in_use = op_in_use,
 	.event = op_event,
+	.sign = op_sign,
 	.random = op_random,
 };
 
@@ -224,15 +239,18 @@ void sim_free(struct sim *s)
 	free(s);
 }
 
-struct sim_host *sim_add_host(struct sim *s, unsigned n, bool single)
+static struct sim_host *add_host(struct sim *s, unsigned n, bool single, const struct cga_key *key)
 {
 	struct sim_host *h = &s->host[s->n_hosts];
-	uint8_t prefix[SIM_LOCATORS][8], modifier[16], nonce[CGA_HBA_NONCE];
+	uint8_t prefix[SIM_LOCATORS][8], modifier[16], nonce[CGA_HBA_NONCE], spki[600];
 	struct cga_gen g = {
 		.prefixes = (const uint8_t(*)[8])prefix, .n_prefixes = n, .modifier = modifier, .nonce = nonce
 	};
 
-	*h = (struct sim_host){ .sim = s, .index = s->n_hosts++, .n = n, .single = single };
+	if (key && cga_key_spki(key, spki, sizeof(spki), &g.spki_len) != CGA_OK)
+		abort();
+	g.spki = key ? spki : NULL;
+	*h = (struct sim_host){ .sim = s, .index = s->n_hosts++, .n = n, .single = single, .key = key };
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t p[8] = { 0x20, 0x01, 0x0d, 0xb8, (uint8_t)h->index, (uint8_t)i, 0, 1 };
 
@@ -249,21 +267,40 @@ struct sim_host *sim_add_host(struct sim *s, unsigned n, bool single)
 	return h;
 }
 
+struct sim_host *sim_add_host(struct sim *s, unsigned n, bool single)
+{
+	return add_host(s, n, single, NULL);
+}
+
+struct sim_host *sim_add_keyed_host(struct sim *s, unsigned n, const struct cga_key *key, unsigned outside)
+{
+	struct sim_host *h = add_host(s, n, false, key);
+
+	h->n_outside = outside;
+	for (unsigned i = 0; i < outside; i++, h->n++)
+		h->addr[h->n] = (struct shim6_addr){ { 0x20, 0x01, 0x0d, 0xb8, (uint8_t)h->index, (uint8_t)h->n, 0, 1,
+						       2, [15] = 1 } };
+	return h;
+}
+
 static int set_local(struct sim_host *h)
 {
 	struct engine_local local[SIM_LOCATORS];
 	const uint8_t *pds[SIM_LOCATORS];
-	struct engine_hba_set set = { .n = h->n, .addr = h->addr, .pds = pds, .pds_len = h->set.pds_len };
-	unsigned n = 0;
+	unsigned n = 0, n_set = h->n - h->n_outside;
+	struct engine_hba_set set = { .n = n_set, .addr = h->addr, .pds = pds, .pds_len = h->set.pds_len };
 
+	if (h->key)
+		set.signature_len = cga_signature_length(h->key);
 	for (unsigned i = 0; i < h->n; i++) {
-		pds[i] = h->set.pds[i];
+		if (i < n_set)
+			pds[i] = h->set.pds[i];
 		if (!h->assigned[i])
 			continue;
 		local[n++] = (struct engine_local){ .addr = h->addr[i],
 						    .flags = h->down[i] ? ENGINE_LOCAL_DOWN : 0,
 						    .priority = h->priority[i],
-						    .set = h->single ? -1 : 0 };
+						    .set = h->single || i >= n_set ? -1 : 0 };
 	}
 	return engine_set_local(h->engine, sim_clock(h), local, n, &set, h->single ? 0 : 1);
 }

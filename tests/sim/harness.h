@@ -92,8 +92,11 @@ struct sim_host {
 	struct engine_config config;
 	bool keep_datapath; /* dp_remove has no effect: the process dies, the data path stays */
 	bool refuse_install;
-	uint32_t refuse_flags; /* projections with one of these flags are refused */
-	unsigned n;	       /* locators */
+	uint32_t refuse_flags;	   /* projections with one of these flags are refused */
+	unsigned n;		   /* locators */
+	unsigned n_outside;	   /* the last of them, not in the set */
+	const struct cga_key *key; /* of the set; NULL: none */
+	bool no_signature;	   /* the key cannot be used */
 	struct shim6_addr addr[SIM_LOCATORS];
 	bool assigned[SIM_LOCATORS], down[SIM_LOCATORS];
 	uint8_t priority[SIM_LOCATORS];
@@ -185,6 +188,8 @@ struct sim *sim_new(uint64_t seed);
 void sim_free(struct sim *s);
 /* A host with an HBA set of n locators; single: one plain address, no set. */
 struct sim_host *sim_add_host(struct sim *s, unsigned n, bool single);
+/* A host whose set of n locators has this key, and more prefixes, with an address each that is not assigned. */
+struct sim_host *sim_add_keyed_host(struct sim *s, unsigned n, const struct cga_key *key, unsigned outside);
 /* Begin the engines with sim->config, after all hosts are there. */
 void sim_start(struct sim *s);
 void sim_start_host(struct sim_host *h);
