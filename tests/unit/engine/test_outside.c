@@ -92,7 +92,7 @@ static void assert_list_at_b(struct sim *s, const unsigned *which, unsigned n, u
 	}
 }
 
-/* T110, TH18, TH20 (HD-05, U-02, U-05, U-06, HS-01, HS-04): a prefix appears; a signed Update Request brings it, and
+/* T110, TH18, TH20 (HD-05, U-01, U-02, U-05, U-06, HS-01, HS-04): a prefix appears; a signed Update Request brings it, and
  * when the old ones are gone the session goes on there */
 static void t110_a_prefix_appears(void **state)
 {
@@ -322,8 +322,8 @@ static void r17_we_forget(void **state)
 	sim_free(s);
 }
 
-/* Y-11: a new process has the longer list again; one that was not acknowledged is told anew */
-static void y11_restart(void **state)
+/* A new process has the longer list again; one that was not acknowledged is told anew */
+static void a_new_process(void **state)
 {
 	struct sim *s = established(11, 2);
 	struct shim6_pair ulid = ab(s);
@@ -382,8 +382,8 @@ static void hs04_never_without_signature(void **state)
 	sim_free(s);
 }
 
-/* A peer that drops signed lists without a word still hears what is BROKEN (U-01) */
-static void u01_no_answer(void **state)
+/* A peer that drops signed lists without a word still hears what is BROKEN */
+static void no_answer_to_the_list(void **state)
 {
 	struct sim *s = established(16, 2);
 	struct shim6_pair ulid = ab(s), back = sim_ulids(s, 1, 0, 0, 0);
@@ -502,9 +502,9 @@ int main(void)
 		cmocka_unit_test(v14_a_set_of_one),
 		cmocka_unit_test(r17_the_peer_forgets),
 		cmocka_unit_test(r17_we_forget),
-		cmocka_unit_test(y11_restart),
+		cmocka_unit_test(a_new_process),
 		cmocka_unit_test(hs04_never_without_signature),
-		cmocka_unit_test(u01_no_answer),
+		cmocka_unit_test(no_answer_to_the_list),
 		cmocka_unit_test(u16_refused),
 		cmocka_unit_test(many_contexts_take_turns),
 	};
