@@ -247,7 +247,7 @@ def test_payload_of_a_context(peer):
 
 
 def test_t081_unknown_tag_in_control(peer):
-    """R-02, R-04, L-07, W-11, U-12, ERR-08"""
+    """R-02, R-04, L-07, W-11, U-12, ERR-08, PI-02, TR05"""
     for kind in (w.UPDATE, w.UPDATE_ACK, w.KEEPALIVE, w.PROBE):
         t, when = w.tag(), time.monotonic()
         body = w.probe(t, w.EXPLORING, [w.record(peer.addr, peer.iut, 1)])

@@ -91,7 +91,7 @@ def test_t010_multicast_and_unspecified(daemon, peer, kind):
     for src, dst in (("::", peer.iut), ("ff02::1", peer.iut), (peer.addr, "ff02::1"), ("ff0e::99", peer.iut)):
         peer.send(body, src=src, dst=dst)
     peer.nothing(when)
-    every = [p for link in daemon.links.values() for p in link.since(when)]
+    every = [p for link in daemon.links.values() for _, p in link.since(when)]
     assert not [p for p in every if p[24:26] == b"\xff\x02" and p[6] == w.SHIM6 or p[24:40] == bytes(16)]
 
 

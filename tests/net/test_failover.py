@@ -94,7 +94,8 @@ def test_establishment(lab, flows):
 
 def test_black_hole_and_return(lab, flows):
     """A silent black hole at provider 1, then its return and the death of provider 2: back on the ULIDs, without
-    payload header (T132). PI-11: `shim6 events --json` tells it as it happens."""
+    payload header (T132). PI-11: `shim6 events --json` tells it as it happens. PX-13: TCP is told; by its own timer it
+    would go on when the double of the silence is over."""
     all_flows = sessions(lab, flows)
     watch = subprocess.Popen(
         [SHIM6, "--socket", lab.A.socket, "events", "--json"], stdout=subprocess.PIPE, text=True

@@ -192,8 +192,8 @@ def test_second_instance_refused(lab, flows):
 
 
 def test_no_hba_set(make_lab, flows, tmp_path):
-    """A host whose addresses are no HBAs runs, says so, and asks nobody; a peer with a set asks it, and then the
-    session survives the loss of the peer's link (T063)."""
+    """TH23, HD-02, HD-08: a host whose addresses are no HBAs runs, says so, and asks nobody; a peer with a set asks it,
+    and then the session survives the loss of the peer's link (T063)."""
     lab = make_lab(shim6=False)
     a, b = lab.A, lab.B
     with contextlib.ExitStack() as clean:

@@ -37,18 +37,18 @@ class Daemon:
 
     _count = 0
 
-    def __init__(self, replies=100000, per_64=100000):
+    def __init__(self, replies=100000, per_64=100000, config=""):
         Daemon._count += 1
         name = f"c{os.getpid()}x{Daemon._count}"
         self.ns, self.net = f"{name}-iut", f"{name}-net"
         self._clean = contextlib.ExitStack()  # also of what an attempt that failed has left
         try:
-            self._start(replies, per_64)
+            self._start(CONFIG.format(replies=replies, per_64=per_64) + config)
         except BaseException:
             self._clean.close()
             raise
 
-    def _start(self, replies, per_64):
+    def _start(self, config):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="shim6-conformance-"))
         self._clean.callback(shutil.rmtree, self.dir)
         self._network()
@@ -56,24 +56,34 @@ class Daemon:
             (self.dir / folder).mkdir()
         run("mount", "-t", "bpf", "bpf", self.dir / "bpf")
         self._clean.callback(run, "umount", self.dir / "bpf")
-        (self.dir / "conf").write_text(CONFIG.format(replies=replies, per_64=per_64))
+        (self.dir / "conf").write_text(config)
         run(SHIM6D, "--state-dir", self.dir / "state", "addr", "generate", "--prefix", "2001:db8:1:1::/64",
             "--prefix", "2001:db8:1:2::/64")
         self.run_dir, self.state_dir, self.config = self.dir / "run", self.dir / "state", self.dir / "conf"
         self.socket = self.run_dir / "shim6.sock"
         self.log = self.dir / "log"
-        with inside(self.ns), open(self.log, "w") as log:
+        self.process = None
+        self._clean.callback(self._end)
+        self._run()
+        self.links = {n: Link(self, n) for n in (1, 2)}
+        for link in self.links.values():
+            self._clean.callback(link.close)
+
+    def _run(self):
+        with inside(self.ns), open(self.log, "a") as log:
             self.process = subprocess.Popen(
                 [SHIM6D, "--config", self.dir / "conf", "--runtime-dir", self.dir / "run", "--state-dir",
                  self.dir / "state", "--pin-dir", self.dir / "bpf/p", "--debug"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )
-        self._clean.callback(self._end)
         self.pid = self.process.pid
         self.addresses = wait_until(self._ready, STARTS, "the daemon has two locators")
-        self.links = {n: Link(self, n) for n in (1, 2)}
-        for link in self.links.values():
-            self._clean.callback(link.close)
+
+    def restart(self):
+        """A clean end, and a new process."""
+        self.process.terminate()
+        assert self.process.wait(STARTS) == 0
+        self._run()
 
     def _network(self):
         for ns in (self.ns, self.net):
@@ -126,6 +136,8 @@ class Daemon:
         return int(statm[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def _end(self):
+        if not self.process:
+            return
         self.process.terminate()
         try:
             self.process.wait(STARTS)
@@ -172,7 +184,7 @@ class Link:
 
     def since(self, when):
         with self._lock:
-            return [p for t, p in self.seen if t >= when]
+            return [(t, p) for t, p in self.seen if t >= when]
 
     def close(self):
         self._ending = True
@@ -205,11 +217,15 @@ class Peer:
         self.daemon.links[link].send(packet)
         return packet
 
-    def packets(self, since=None):
-        """(src, dst, next header, body) of what the daemon sent to this test's addresses."""
+    def timed(self, since=None):
+        """(time, packet) of what the daemon sent to this test's addresses, in order."""
         mine = {w.packed(a)[:8] for a in (self.addr, self.other, self.stranger)}
-        found = [p for link in self.daemon.links.values() for p in link.since(since or self.began)]
-        return [(w.text(p[8:24]), w.text(p[24:40]), p[6], p[40:]) for p in found if p[24:32] in mine]
+        found = [x for link in self.daemon.links.values() for x in link.since(since or self.began)]
+        return sorted((t, p) for t, p in found if p[24:32] in mine)
+
+    def packets(self, since=None):
+        """(src, dst, next header, body) of these."""
+        return [(w.text(p[8:24]), w.text(p[24:40]), p[6], p[40:]) for _, p in self.timed(since)]
 
     def messages(self, since=None, kind=None):
         found = [w.Message(b, s, d) for s, d, n, b in self.packets(since) if n == w.SHIM6 and not b[2] & 0x80]

@@ -11,7 +11,7 @@ I1, R1, I2, R2, R1BIS, I2BIS = 1, 2, 3, 4, 5, 6
 UPDATE, UPDATE_ACK, KEEPALIVE, PROBE, ERROR = 64, 65, 66, 67, 68
 VALIDATOR, LOCATORS, PREFERENCES, PDS, SIGNATURE, ULID_PAIR, FII, KEEPALIVE_TIMEOUT = 1, 2, 3, 4, 5, 6, 7, 10
 OPERATIONAL, EXPLORING, INBOUND_OK = 0, 1, 2
-HBA = 1
+HBA, CGA = 1, 2
 SHIM6, UDP, ICMPV6, NONE = 140, 17, 58, 59
 
 
@@ -117,8 +117,12 @@ def r1bis(packet_ct, responder_nonce, options):
     return message(R1BIS, tag6(packet_ct) + struct.pack("!I", responder_nonce), options)
 
 
-def keepalive(ct):
-    return message(KEEPALIVE, tag6(ct) + bytes(4))
+def keepalive(ct, options=b"", **kw):
+    return message(KEEPALIVE, tag6(ct) + bytes(4), options, **kw)
+
+
+def keepalive_timeout(seconds, **kw):
+    return option(KEEPALIVE_TIMEOUT, struct.pack("!HH", 0, seconds), **kw)
 
 
 def update(ct, n, options=b""):
@@ -193,7 +197,7 @@ class Message:
     def _probe(self, body):
         self.state = body[13] >> 6
         n_sent, n_received = body[12] & 15, body[12] >> 4
-        records = [body[16 + 40 * i : 56 + 40 * i] for i in range(n_sent + n_received)]
+        records = self.records = [body[16 + 40 * i : 56 + 40 * i] for i in range(n_sent + n_received)]
         parsed = [(text(r[:16]), text(r[16:32]), struct.unpack("!I", r[32:36])[0]) for r in records]
         self.sent, self.received = parsed[:n_sent], parsed[n_sent:]
 
@@ -211,17 +215,24 @@ def hba_address(pds, prefix):
 
 
 class HbaSet:
-    """Addresses of these /64 prefixes ("2001:db8:1::") that prove each other."""
+    """Addresses of these /64 prefixes ("2001:db8:1::") that prove each other; key: a DER SubjectPublicKeyInfo."""
 
-    def __init__(self, *prefixes):
+    def __init__(self, *prefixes, key=None, extension=True):
         prefixes = [packed(p)[:8] for p in prefixes]
-        modulus = bytearray(os.urandom(48))
-        modulus[0] |= 0x80
-        key = bytes.fromhex("304c300d06092a864886f70d0101010500033b00303802310 0".replace(" ", "")) + modulus
-        key += bytes.fromhex("0203010001")
-        extension = struct.pack("!HHI", 0x12, 4 + 8 * len(prefixes), 0) + b"".join(prefixes)
-        self.pds = os.urandom(16) + prefixes[0] + b"\0" + key + extension
+        self.prefixes = prefixes
+        p_flag = 0x80000000 if key else 0
+        if not key:
+            modulus = bytearray(os.urandom(48))
+            modulus[0] |= 0x80
+            key = bytes.fromhex("304c300d06092a864886f70d0101010500033b003038023100") + modulus
+            key += bytes.fromhex("0203010001")
+        self.pds = os.urandom(16) + prefixes[0] + b"\0" + key
+        if extension:
+            self.pds += struct.pack("!HHI", 0x12, 4 + 8 * len(prefixes), p_flag) + b"".join(prefixes)
         self.addresses = [hba_address(self.pds, p) for p in prefixes]
+
+    def pds_of(self, i):
+        return self.pds[:16] + self.prefixes[i] + self.pds[24:]
 
     def options(self, generation=1):
         return locator_list(self.addresses, generation=generation) + option(PDS, self.pds)
