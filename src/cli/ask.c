@@ -98,7 +98,8 @@ static int ask_on(struct cli *c, struct control_client *client, const char *op, 
 	struct json_object *more, *page;
 	int code = ask_page(c, client, op, args, result, &more);
 
-	while (code == CLI_OK && more && json_object_is_type(more, json_type_int)) {
+	while (code == CLI_OK && json_object_is_type(*result, json_type_array) &&
+	       json_object_is_type(more, json_type_int)) {
 		args = json_object_new_object();
 		json_object_object_add(args, "after", more);
 		code = ask_page(c, client, op, args, &page, &more);

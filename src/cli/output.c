@@ -10,6 +10,8 @@ static const char *const ink_codes[] = {
 	[INK_WARN] = "\x1b[33m", [INK_BAD] = "\x1b[31m", [INK_DIM] = "\x1b[2m",
 };
 
+#define DURATION_MAX 1000000000000 /* seconds: longer than anything lasts, and a whole number of any type */
+
 static void *need(void *p)
 {
 	if (!p) {
@@ -85,7 +87,7 @@ struct text text_duration(double seconds)
 		long long s;
 		const char *name;
 	} units[] = { { 86400, "day" }, { 3600, "hour" }, { 60, "minute" }, { 1, "second" } };
-	long long left = seconds > 0 ? (long long)seconds : 0;
+	long long left = seconds > 0 ? seconds < DURATION_MAX ? (long long)seconds : DURATION_MAX : 0;
 	struct text t = { "" };
 	unsigned used = 0;
 

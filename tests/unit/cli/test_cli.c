@@ -78,7 +78,7 @@ static const struct fake_answer answers[] = {
 	  "{\"v\":1,\"ok\":false,\"error\":{\"code\":\"no-context\",\"message\":\"no context \\u001b[31m9\","
 	  "\"hint\":\"shim6 contexts lists them\"}}\n",
 	  false },
-	{ "addr.list", "{\"v\":1,\"ok\":true,\"result\":[]}\n", false },
+	{ "addr.list", "{\"v\":1,\"ok\":true,\"result\":3,\"more\":4}\n", false },
 	{ "addr.delete", "{\"v\":7,\"ok\":true,\"result\":null}\n", false },
 	{ "addr.generate", "hello\n", false },
 	{ "events",
@@ -145,6 +145,16 @@ static void test_lists(void **state)
 	asked("establish 2001:DB8::1 2001:db8:0::2", "\"local\":\"2001:db8::1\",\"peer\":\"2001:db8::2\"");
 	prints("explore 3", CLI_OK, "", "");
 	asked("explore 3 ::1 ::2", "\"id\":3,\"local\":\"::1\",\"peer\":\"::2\"");
+}
+
+/* A daemon that says there is more of what is no list, and for how long nothing lasts. */
+static void test_senseless_answers(void **state)
+{
+	(void)state;
+	prints("addr list --json", CLI_OK, "3\n", "");
+	assert_string_equal(text_duration(1e300).s, "11574074 days, 1 hour");
+	assert_string_equal(text_duration(0.0 / 0.0).s, "0 seconds");
+	assert_string_equal(text_duration(-1e300).s, "0 seconds");
 }
 
 static void test_events(void **state)
@@ -260,11 +270,17 @@ static void test_no_color(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_status),		cmocka_unit_test(test_lists),
-		cmocka_unit_test(test_events),		cmocka_unit_test(test_json),
-		cmocka_unit_test(test_verbs_shortened), cmocka_unit_test(test_verbs_mistyped),
-		cmocka_unit_test(test_wrong_lines),	cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_no_daemon),	cmocka_unit_test(test_no_color),
+		cmocka_unit_test(test_status),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_senseless_answers),
+		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_verbs_shortened),
+		cmocka_unit_test(test_verbs_mistyped),
+		cmocka_unit_test(test_wrong_lines),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_no_daemon),
+		cmocka_unit_test(test_no_color),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
