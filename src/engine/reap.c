@@ -137,6 +137,7 @@ struct step {
 	const struct shim6_pair *arrival; /* NULL: not known */
 	const struct wire_msg *probe;	  /* the Probe that is the event */
 	const struct shim6_pair *good;	  /* best pair of its records; NULL: it reports none of our probes */
+	bool news;			  /* it reports, for the first time, a probe that sought a pair */
 };
 
 /* --- names and configuration ---------------------------------------------- */
@@ -275,7 +276,7 @@ static bool send_probe(struct reap *r, const struct shim6_pair *pair, bool reply
 	}
 	r->probes_sent++;
 	if (e)
-		reap_episode_sent(e, pair, sent[0].nonce);
+		reap_episode_sent(e, pair, sent[0].nonce, r->state == OP);
 	return true;
 }
 
@@ -344,24 +345,40 @@ static bool reply_pair(const struct reap *r, const struct shim6_pair *arrival, s
 	return true;
 }
 
+/*
+ * Probes of a schedule that come at once stood in a queue, because this host did not run. All pairs are answered for
+ * then by the reply on the pair in use; one on another, were it the faster, would make both ends leave a pair that
+ * works (AMB-R8).
+ */
+static bool answered_already(const struct reap *r, uint64_t now, const struct shim6_pair *pair)
+{
+	const struct reap_episode *e = r->episode;
+
+	return e->answered_in_use && now - e->answered_in_use < REAP_QUEUED_WITHIN && !shim6_pair_eq(pair, &r->current);
+}
+
 /* E1, E6, E7: one reply towards where it came from (PX-16), with one sent record: a reply must not grow on what it
  * answers (PZ-05). */
 static void probe_back(struct reap *r, const struct step *s)
 {
 	struct shim6_pair pair;
 
-	if (reply_pair(r, s->arrival, &pair) && triggered_allowed(r, s->now))
-		send_probe(r, &pair, true, 1, s->probe);
+	if (!reply_pair(r, s->arrival, &pair) || answered_already(r, s->now, &pair) || !triggered_allowed(r, s->now))
+		return;
+	if (send_probe(r, &pair, true, 1, s->probe) && shim6_pair_eq(&pair, &r->current))
+		r->episode->answered_in_use = s->now;
 }
 
 /*
  * E8: Probe OP. When it ends an episode it names our earlier probes, so that
  * the peer knows those for old that arrive after it (AMB-R30); the answer in
  * Operational, which anyone with the tag may provoke again, does not (PZ-05).
+ * The first is bounded by the probes of ours that it answers, so that failovers
+ * in a row do not wait for each other.
  */
 static void probe_good(struct reap *r, const struct step *s, enum reap_state from)
 {
-	if (triggered_allowed(r, s->now))
+	if ((from != OP && s->news) || triggered_allowed(r, s->now))
 		send_probe(r, s->good ? s->good : &r->current, true, from == OP ? 1 : REAP_SENT_REPORTED, s->probe);
 }
 
@@ -473,6 +490,7 @@ static void step(struct reap *r, enum event event, const struct step *s)
 
 struct report {
 	unsigned known;
+	bool news; /* see struct step */
 	bool good; /* pair is set */
 	struct shim6_pair pair;
 };
@@ -523,6 +541,7 @@ static void read_report(struct reap *r, const struct wire_msg *m, struct report 
 		out->known++;
 		if (!s->reported)
 			r->ops->peer_probed(r->owner, &s->pair.peer);
+		out->news |= !s->reported && !s->confirms;
 		s->reported = true;
 		if (reap_pair_find(&set, &s->pair, &at))
 			reap_set_add(&reported, at);
@@ -580,6 +599,7 @@ void reap_probe_received(struct reap *r, uint64_t now, struct reap_timers *t, co
 	r->probes_received++;
 	check_first_record(r, arrival, m);
 	read_report(r, m, &report);
+	s.news = report.news;
 	if (report.good)
 		s.good = &report.pair;
 	if (m->sta == WIRE_STA_EXPLORING) {

@@ -232,9 +232,9 @@ bool reap_burst_allowed(struct reap_burst_limit *b, uint64_t now, uint64_t spaci
 
 /* --- probes sent ---------------------------------------------------------- */
 
-void reap_episode_sent(struct reap_episode *e, const struct shim6_pair *pair, uint32_t nonce)
+void reap_episode_sent(struct reap_episode *e, const struct shim6_pair *pair, uint32_t nonce, bool confirms)
 {
-	e->sent[e->sent_head] = (struct reap_sent){ .pair = *pair, .nonce = nonce };
+	e->sent[e->sent_head] = (struct reap_sent){ .pair = *pair, .nonce = nonce, .confirms = confirms };
 	e->sent_head = (e->sent_head + 1) % REAP_SENT_HISTORY;
 	if (e->n_sent < REAP_SENT_HISTORY)
 		e->n_sent++;

@@ -14,6 +14,7 @@
 #define REAP_BURSTS_MAX 8			/* fresh bursts of a kind per episode at one per S ... (AMB-R5) */
 #define REAP_BURST_SLOW UINT64_C(60000000000)	/* ... then one in this time */
 #define REAP_REPLAY_WITHIN UINT64_C(1000000000) /* PX-19 */
+#define REAP_QUEUED_WITHIN UINT64_C(100000000)	/* probes closer together than their schedule stood in a queue */
 
 /* A pair as positions in a candidate set. */
 struct reap_index {
@@ -44,6 +45,7 @@ static inline void reap_set_remove(struct reap_pair_set *s, struct reap_index i)
 struct reap_sent {
 	struct shim6_pair pair;
 	uint32_t nonce;
+	bool confirms; /* it answered a report, in Operational */
 	bool reported; /* the peer has it */
 	bool dead;     /* its pair died after it left: a report proves nothing any more (E10) */
 };
@@ -76,6 +78,7 @@ struct reap_episode {
 	struct shim6_pair last_pair; /* of the last timed probe */
 	bool has_last, replay;	     /* PX-19 */
 	struct reap_burst_limit inbound_bursts, locator_bursts;
+	uint64_t answered_in_use; /* when a reply left on the pair in use */
 
 	/* What left and what came (PN-04, PN-05). */
 	struct reap_sent sent[REAP_SENT_HISTORY];      /* ring */
@@ -120,7 +123,7 @@ uint64_t reap_episode_gap(const struct reap_episode *e, const struct reap_config
 /* One fresh burst per spacing, then slower (AMB-R5). */
 bool reap_burst_allowed(struct reap_burst_limit *b, uint64_t now, uint64_t spacing);
 
-void reap_episode_sent(struct reap_episode *e, const struct shim6_pair *pair, uint32_t nonce);
+void reap_episode_sent(struct reap_episode *e, const struct shim6_pair *pair, uint32_t nonce, bool confirms);
 /* Unreported probes, newest first, into out; returns how many. */
 unsigned reap_episode_unreported(const struct reap_episode *e, struct wire_record *out, unsigned cap);
 /* Our probe that a received record reports, or NULL (PN-06). */

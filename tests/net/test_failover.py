@@ -174,9 +174,7 @@ def test_link_down(lab, flows, host):
 
 
 def both_up(host):
-    """Both links are back, and the limit on answers to probes (PX-20) has forgotten the first failure."""
     wait_until(lambda: [l["up"] for l in host.ask("locators")["locators"]] == [True, True], 30, "both links are up")
-    time.sleep(1)
 
 
 def test_link_down_under_a_slow_daemon(lab, flows):

@@ -483,6 +483,55 @@ static void false_alarm(struct scene *x)
 	WANT(sim_context(A, &ulid, &a) && a.switches == 0);
 }
 
+/* The same, and the path that is not in use is the faster one: its answers come first (AMB-R8). */
+static void false_alarm_overtaken(struct scene *x)
+{
+	for (unsigned k = 0; k < 8 && !x->s->stop; k++) {
+		struct shim6_pair ulid, back;
+		struct engine_ctx_info a, b;
+
+		scene_anew(x, k, 2, 2, 2);
+		ulid = scene_pair(x);
+		back = scene_back(&ulid);
+		x->s->path[0][0][1][0].delay = x->s->path[1][0][0][0].delay = 40 * SIM_MS;
+		sim_establish(A, &ulid);
+		sim_flow_add(x->s, 0, &ulid, 20 * SIM_MS, false);
+		sim_flow_add(x->s, 1, &back, 20 * SIM_MS, false);
+		sim_run(x->s, 5 * SIM_SECOND);
+		B->paused_until = x->s->now + 15600 * SIM_MS + k * 400 * SIM_MS;
+		sim_run(x->s, 30 * SIM_SECOND);
+		scene_agree_within(x, &ulid, SIM_SECOND);
+		WANT(sim_context(A, &ulid, &a) && a.switches == 0);
+		WANT(sim_context(B, &back, &b) && b.switches == 0);
+	}
+}
+
+/* Four uplinks, lost one by one in quick succession: each failover is as fast as the first (PX-20). */
+static void failovers_in_a_row(struct scene *x)
+{
+	static const unsigned apart[] = { 200, 350, 500, 900 };
+
+	for (unsigned k = 0; k < sizeof(apart) / sizeof(*apart) && !x->s->stop; k++) {
+		struct shim6_pair ulid, back;
+
+		scene_anew(x, k, 2, 4, 2);
+		ulid = scene_pair(x);
+		back = scene_back(&ulid);
+		sim_establish(A, &ulid);
+		sim_flow_add(x->s, 0, &ulid, 10 * SIM_MS, false);
+		sim_flow_add(x->s, 1, &back, 10 * SIM_MS, false);
+		sim_run(x->s, 5 * SIM_SECOND);
+		for (unsigned i = 0; i < 3; i++) {
+			A->down[i] = true;
+			sim_set_local(A);
+			sim_run(x->s, apart[k] * SIM_MS);
+		}
+		sim_run(x->s, 5 * SIM_SECOND);
+		scene_agree_within(x, &ulid, SIM_SECOND);
+		WANT(x->s->flow[0].longest_gap < 150 * SIM_MS && x->s->flow[1].longest_gap < 150 * SIM_MS);
+	}
+}
+
 /* --- contexts ----------------------------------------------------------- */
 
 /* Seven bits of tag, 64 ULID pairs, memory lost twice: every context comes back, no payload goes astray for good. */
@@ -676,6 +725,8 @@ static const struct scenario {
 	{ "ulid-invalidation", ulid_invalidation },
 	{ "loss-20-percent", loss_20_percent },
 	{ "false-alarm", false_alarm },
+	{ "false-alarm-overtaken", false_alarm_overtaken },
+	{ "failovers-in-a-row", failovers_in_a_row },
 	{ "narrow-tags", narrow_tags },
 	{ "data-path-full", data_path_full },
 	{ "forked", forked },

@@ -577,6 +577,46 @@ static void tr105_replies_are_limited(void **state)
 		assert_true(n.log[i].n_sent + n.log[i].n_received <= 6 + 15);
 }
 
+/* PX-20: what ends an episode is bounded by our own probes, and does not wait behind replies; but only once */
+static void px_20_confirmation_in_a_hurry(void **state)
+{
+	struct shim6_pair p = pair_of(0, 0, 0);
+	unsigned probes;
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		peer_probes(START, WIRE_STA_EXPLORING, &p, NULL);
+	assert_int_equal(log_count(&n, LOG_PROBE), 4);
+	peer_probes(START + 20 * MSEC, WIRE_STA_INBOUND_OK, &p, log_last(&n, LOG_PROBE));
+	assert_int_equal(n.r.state, REAP_OPERATIONAL);
+	assert_int_equal(log_count(&n, LOG_PROBE), 5);
+	assert_int_equal(log_last(&n, LOG_PROBE)->sta, WIRE_STA_OPERATIONAL);
+	/* The confirmation itself buys no other one. */
+	peer_probes(START + 30 * MSEC, WIRE_STA_INBOUND_OK, &p, log_last(&n, LOG_PROBE));
+	peer_probes(START + 40 * MSEC, WIRE_STA_EXPLORING, &p, NULL);
+	probes = log_count(&n, LOG_PROBE);
+	peer_probes(START + 50 * MSEC, WIRE_STA_INBOUND_OK, &p, log_nth(&n, LOG_PROBE, 4));
+	assert_int_equal(log_count(&n, LOG_PROBE), probes);
+}
+
+/* AMB-R8: probes that stood in a queue while this host did not run; the pair in use is answered, the rest are noted */
+static void amb_r8_probes_from_a_queue(void **state)
+{
+	struct shim6_pair used = pair_of(0, 0, 0), other = pair_of(0, 1, 1);
+
+	(void)state;
+	peer_probes(START, WIRE_STA_EXPLORING, &used, NULL);
+	peer_probes(START, WIRE_STA_EXPLORING, &other, NULL);
+	peer_probes(START + 99 * MSEC, WIRE_STA_EXPLORING, &other, NULL);
+	assert_int_equal(log_count(&n, LOG_PROBE), 1);
+	assert_true(shim6_pair_eq(&log_last(&n, LOG_PROBE)->pair, &used));
+	/* Half a second apart is the schedule: the pair in use may be dead in our direction. */
+	peer_probes(START + 400 * MSEC, WIRE_STA_EXPLORING, &other, NULL);
+	assert_int_equal(log_count(&n, LOG_PROBE), 2);
+	assert_true(shim6_pair_eq(&log_last(&n, LOG_PROBE)->pair, &other));
+	assert_int_equal(log_last(&n, LOG_PROBE)->n_received, 4);
+}
+
 /* PC-09 */
 static void memory_lasts_until_the_grace_is_over(void **state)
 {
@@ -628,6 +668,8 @@ int main(void)
 		TEST(amb_r22_only_the_old_pair_answers),
 		TEST(explore_while_exploring),
 		TEST(tr105_replies_are_limited),
+		TEST(px_20_confirmation_in_a_hurry),
+		TEST(amb_r8_probes_from_a_queue),
 		TEST(memory_lasts_until_the_grace_is_over),
 	};
 
