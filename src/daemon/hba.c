@@ -299,6 +299,7 @@ static bool look_for(struct hba_set *set, unsigned i, const struct host *host, c
 		if (!real_link(c, l))
 			continue;
 		m->ifindex = x->ifindex;
+		m->deprecated = x->deprecated;
 		collision |= x->dad_failed;
 		m->tentative |= x->tentative && !x->dad_failed;
 		m->present |= !x->tentative && !x->dad_failed;
@@ -342,6 +343,55 @@ static void put_on(struct hba *h, struct hba_set *set, unsigned i, const struct 
 	m->ifindex = l->ifindex;
 	m->added = true;
 	log_info("HBA address %s of set %s added to %s", text_addr(&a.addr).s, set->stored.name, l->name);
+}
+
+static bool newer(const struct store_set *a, const struct store_set *b)
+{
+	return a->created != b->created ? a->created > b->created : strcmp(a->name, b->name) > 0;
+}
+
+/* Does a newer set have a working address in this member's prefix? */
+static bool superseded(const struct hba *h, const struct hba_set *set, unsigned i)
+{
+	for (unsigned s = 0; s < h->n; s++) {
+		const struct hba_set *other = &h->sets[s];
+
+		for (unsigned k = 0; k < other->stored.set.n && newer(&other->stored, &set->stored); k++) {
+			if (other->member[k].present &&
+			    memcmp(other->stored.set.addr[k].b, set->stored.set.addr[i].b, 8) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* Preferred or deprecated, as it should be; addresses that somebody else added are left as they are (HD-04). */
+static void set_preferred(struct hba *h, struct hba_set *set, unsigned i, struct rtnl *r)
+{
+	bool old = superseded(h, set, i);
+	struct hba_member *m = &set->member[i];
+	struct rtnl_address a = {
+		.addr = set->stored.set.addr[i],
+		.prefix_len = HBA_PREFIX_LEN,
+		.ifindex = m->ifindex,
+		.nodad = true,
+		.valid = UINT32_MAX,
+		.preferred = old ? 0 : UINT32_MAX,
+	};
+	int rc;
+
+	if (!m->present || m->deprecated == old || find_record(h, &a.addr) < 0)
+		return;
+	rc = rtnl_addr_add(r, &a);
+	if (rc < 0) {
+		count(h->counters, DC_rtnl_failed);
+		log_warning("HBA address %s not %s: %s", text_addr(&a.addr).s, old ? "deprecated" : "preferred",
+			    strerror(-rc));
+		return;
+	}
+	m->deprecated = old;
+	log_info("HBA address %s of set %s is %s", text_addr(&a.addr).s, set->stored.name,
+		 old ? "deprecated: a newer set has one in its prefix" : "preferred again");
 }
 
 /* HG-09: the set moves to its next collision count as a whole. */
@@ -417,6 +467,10 @@ bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const stru
 			if (!set->member[i].present && !set->member[i].tentative)
 				put_on(h, set, i, host, r, c);
 		}
+	}
+	for (unsigned s = 0; s < h->n && c->hba_manage; s++) {
+		for (unsigned i = 0; i < h->sets[s].stored.set.n; i++)
+			set_preferred(h, &h->sets[s], i, r);
 	}
 	return changed;
 }

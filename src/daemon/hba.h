@@ -17,6 +17,9 @@
  * When another host has one of a set's addresses, the set's collision count goes
  * up and all its addresses change (HG-09, AMB-H13). A third collision ends it.
  *
+ * Where a newer set has a working address in the same prefix, ours is deprecated:
+ * new communication takes the newer one, what uses the old one goes on (HD-04).
+ *
  * Addresses added here are written down in the runtime directory, so that a
  * clean end, even of a later process, takes exactly those away.
  */
@@ -34,6 +37,7 @@ struct hba_member {
 	bool present;	  /* on an interface, past DAD */
 	bool tentative;	  /* on an interface, DAD runs */
 	bool proven;	  /* passed DAD while we ran */
+	bool deprecated;  /* as the host has it */
 	bool added;	  /* by us */
 	int error;	  /* of the last try to add it, as logged */
 };

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/text.h"
@@ -86,6 +87,7 @@ static bool put_file(FILE *f, const struct store_set *s)
 	}
 	fprintf(f, "# A set of hash-based addresses (RFC 5535), kept by shim6d. Private: do not copy or edit.\n");
 	fprintf(f, "version=%d\nsec=%u\ncollision_count=%u\n", STORE_VERSION, s->set.sec, s->collision_count);
+	fprintf(f, "created=%llu\n", s->created ? (unsigned long long)s->created : (unsigned long long)time(NULL));
 	put_hex(f, "modifier", pds.modifier, 16);
 	put_hex(f, "key", pds.key, pds.key_len);
 	put_members(f, s);
@@ -234,6 +236,8 @@ static bool take_line(struct reading *r, const char *key, const char *v)
 	if (strcmp(key, "collision_count") == 0)
 		return (text_parse_u64(v, &r->collision) && r->collision <= 2) ||
 		       refuse(r, "collision_count: expected 0 to 2");
+	if (strcmp(key, "created") == 0)
+		return text_parse_u64(v, &r->out->created) || refuse(r, "created: expected seconds");
 	if (strcmp(key, "modifier") == 0)
 		return (text_unhex(v, strlen(v), r->modifier, 16, &len) && len == 16) ||
 		       refuse(r, "modifier: expected 32 hexadecimal digits");
@@ -364,6 +368,7 @@ bool store_read(const char *dir, const char *name, struct store_set *out, char *
 		ok = refuse(&r, "mode %03o lets others in; expected 600 (chmod 600)", st.st_mode & 0777);
 	} else {
 		snprintf(out->name, sizeof(out->name), "%s", name);
+		out->created = (uint64_t)st.st_mtime;
 		ok = read_lines(&r, f);
 	}
 	if (f)

@@ -5,6 +5,7 @@
  *   version=1
  *   sec=0
  *   collision_count=0
+ *   created=1700000000             seconds since 1970; the file's own time where it is missing
  *   modifier=32 hexadecimal digits
  *   key=the key field of the parameter data structure, DER in hexadecimal:
  *       a public key, or what stands in its place in a set without one
@@ -32,7 +33,8 @@ struct store_set {
 	struct cga_set set;
 	uint8_t prefix[CGA_MAX_GENERATE][8];
 	uint8_t collision_count;
-	char *pem; /* private key, or NULL; owned */
+	uint64_t created; /* s since 1970; 0: when it is written */
+	char *pem;	  /* private key, or NULL; owned */
 	size_t pem_len;
 };
 

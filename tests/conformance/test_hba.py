@@ -2,14 +2,16 @@
 """Who owns which address, with a scripted peer: tests TH13 to TH20, TH25, TH30; and what the host does with its set."""
 import json
 import os
+import socket
 import stat
 import time
 
 import pytest
 import shim6wire as w
 from lab import BUILD, SHIM6D
-from netns import run, wait_until
+from netns import inside, run, wait_until
 from peer import Peer
+from traffic_udp import Udp
 
 TAG = bytes.fromhex("4a3056624858574b3655416f506a6d48")  # HS-01
 
@@ -172,6 +174,44 @@ def test_th25_set_survives_a_restart(make_daemon):
     assert options[w.LOCATORS][12:] == r2.options[w.LOCATORS][12:]  # the same locators; generations are random
     files = list((daemon.state_dir / "hba").iterdir())
     assert files and all(stat.S_IMODE(f.stat().st_mode) == 0o600 for f in files)
+
+
+def test_th21_a_newer_set(make_daemon):
+    """HD-03, HD-04: another set, with one prefix more: all addresses are new. The old ones stay, deprecated: the context
+    goes on, and what begins now takes a new one. When the new set goes, the old one is as before."""
+    daemon, peer = make_daemon()
+    c, udp = peer.establish(), Udp(peer)
+    old = list(daemon.addresses)
+
+    def deprecated():
+        shown = json.loads(run("ip", "-6", "-json", "addr", "show", "scope", "global", ns=daemon.ns).stdout)
+        eth = [link for link in shown if link.get("ifname", "").startswith("eth")]
+        return {a["local"]: a.get("deprecated", False) for link in eth for a in link["addr_info"] if a}
+
+    def chosen():
+        with inside(daemon.ns), socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+            s.connect((peer.stranger, 9))
+            return s.getsockname()[0]
+
+    assert chosen() in old
+    made = daemon.ask("addr.generate", prefixes=[f"2001:db8:1:{i}::/64" for i in (1, 2, 3)])
+    new = made["addresses"]
+    assert len(new) == 3 and not set(new) & set(old)
+    wait_until(lambda: [deprecated().get(a) for a in new[:2] + old] == [False, False, True, True], 5, "the change")
+    assert chosen() in new
+    when = time.monotonic()
+    udp.send()
+    got = wait_until(lambda: [p for p in peer.packets(when) if b"payload" in p[3]], 3, "payload of the old context")
+    assert got[0][:3] == (peer.iut, peer.addr, w.UDP)
+    peer.send(w.keepalive(c.theirs))
+    peer.fence()
+    context = daemon.context(peer.addr)
+    assert context["state"] == "ESTABLISHED" and context["reap"] == "Operational"
+    assert [(e["addr"], e["up"]) for e in context["locators"]["local"]] == [(a, True) for a in old]
+    daemon.ask("addr.delete", file=made["file"])
+    wait_until(lambda: {a: d for a, d in deprecated().items() if a in new + old} == dict.fromkeys(old, False), 5, "back")
+    assert chosen() in old
+    udp.close()
 
 
 def test_hd06_ula_prefix(tmp_path):
