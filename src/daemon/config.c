@@ -88,6 +88,7 @@ static const struct config_key keys[] = {
 
 	BOOL("hba", "manage", hba_manage),
 	BOOL("hba", "dad", hba_dad),
+	NUMBER("hba", "min_sec", engine.min_sec, 0, 2, 1, ""),
 
 	{ "routing", "manage", TYPE_BOOL, FIELD(routing_manage), 0, 1, 1, "", true },
 

@@ -17,7 +17,7 @@
 	/* handshake */ \
 	X(drop_ulid_not_local) X(drop_ulid_unusable) X(drop_stale_nonce) X(drop_bad_validator) \
 	X(drop_validator_too_long) X(drop_unknown_handshake) X(drop_wrong_state) X(drop_source_locator) \
-	X(drop_pds) X(drop_list_without_pds) X(drop_method) X(drop_locator_verification) \
+	X(drop_pds) X(drop_sec) X(drop_list_without_pds) X(drop_method) X(drop_locator_verification) \
 	X(drop_signature_budget) X(drop_r1bis_no_match) X(drop_r1bis_not_recent) \
 	/* tagged messages */ \
 	X(drop_tag_not_ready) X(drop_unknown_tag) X(drop_wrong_locators) X(drop_update_generation) \

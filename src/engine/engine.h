@@ -47,6 +47,7 @@ struct engine_config {
 	uint64_t idle_timeout;	     /* K-04 */
 	uint64_t tag_quarantine;     /* G-09 */
 	uint64_t ulid_grace;	     /* Y-06: a vanished local ULID is forgotten after this */
+	unsigned min_sec;	     /* of a peer's ULID and HBAs (AMB-H20); 0: no policy (HV-09) */
 	bool initiate;		     /* false: only answer */
 	/* limits */
 	unsigned max_contexts;	      /* Z-08 */

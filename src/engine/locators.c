@@ -247,12 +247,18 @@ static int find_in_list(const struct wire_msg *m, const struct shim6_addr *a)
 	return -1;
 }
 
-static bool hba_proves(struct cga_verifier *v, const struct wire_msg *m, unsigned i)
+/* Is the address's own Sec what we ask of peers (AMB-H20)? */
+static bool sec_enough(const struct engine *e, const struct shim6_addr *a)
+{
+	return a->b[8] >> 5 >= (int)e->config.min_sec;
+}
+
+static bool hba_proves(const struct engine *e, struct cga_verifier *v, const struct wire_msg *m, unsigned i)
 {
 	struct shim6_addr a;
 
 	wire_locator_get(&m->locators, i, &a);
-	return m->locators.methods[i] != WIRE_METHOD_HBA || cga_verify_hba(v, &a) == CGA_OK;
+	return m->locators.methods[i] != WIRE_METHOD_HBA || (sec_enough(e, &a) && cga_verify_hba(v, &a) == CGA_OK);
 }
 
 /* One RSA verification covers all CGA-method locators, in list order (W-64, W-65). */
@@ -336,10 +342,10 @@ static enum peer_verdict check_list(struct engine *e, uint64_t now, const struct
 
 	if (verdict != PEER_OK)
 		return verdict;
-	if (!src_known && !hba_proves(v, m, (unsigned)src_index))
+	if (!src_known && !hba_proves(e, v, m, (unsigned)src_index))
 		return silent(e, C_drop_source_locator); /* (V-18) */
 	for (unsigned i = 0; i < m->locators.n; i++) {
-		if (!hba_proves(v, m, i))
+		if (!hba_proves(e, v, m, i))
 			return blame(e, C_drop_locator_verification, m, i, err_offset);
 	}
 	return check_signature(e, now, m, &v->pds, err_offset);
@@ -375,6 +381,8 @@ enum peer_verdict peer_list_verify(struct engine *e, uint64_t now, const struct 
 	cga_verifier_init(&v, &pds);
 	if (cga_verify_ulid(&v, ulid_peer) != CGA_OK)
 		return silent(e, C_drop_pds); /* (V-10, V-11) */
+	if (!sec_enough(e, ulid_peer))
+		return silent(e, C_drop_sec);
 	if (m->locators.present) {
 		verdict = check_list(e, now, m, &v, src_index, src_known, err_offset);
 		if (verdict != PEER_OK)

@@ -502,6 +502,43 @@ static void hv17_single_homed_verifies(void **state)
 	sim_free(s);
 }
 
+/* A context with the scripted B, whose set has this Sec, asked of at least that much? */
+static unsigned with_sec(unsigned sec, unsigned min_sec, const char *counter)
+{
+	static const uint8_t prefix[2][8] = { { 0x20, 1, 0x0d, 0xb8, 0x99 }, { 0x20, 1, 0x0d, 0xb8, 0x9a } };
+	struct cga_gen gen = { .prefixes = prefix, .n_prefixes = 2, .sec = sec };
+	struct sim *s = scripted(20 + sec);
+	struct shim6_pair back;
+	struct script m;
+	unsigned made;
+
+	assert_int_equal(cga_generate(&gen, &B->set), CGA_OK);
+	memcpy(B->addr, B->set.addr, 2 * sizeof(B->addr[0]));
+	s->config.min_sec = min_sec;
+	engine_reconfigure(A->engine, s->now, &s->config);
+	back = (struct shim6_pair){ .local = B->addr[0], .peer = A->addr[0] };
+	script_i1(s, &back, 5, 6);
+	script_i2(&m, s, 5, 6);
+	put_hba(&m.b, B, 77);
+	send_as(A, &back, &m);
+	made = sim_context_count(A);
+	assert_int_equal(sim_counter(A, counter), 1);
+	assert_int_equal(A->sent[WIRE_ERROR], 0);
+	sim_free(s);
+	return made;
+}
+
+/* AMB-H20, HV-09: no policy on Sec by default; where one is configured, less is as good as unproved */
+static void amb_h20_min_sec(void **state)
+{
+	(void)state;
+	assert_int_equal(with_sec(0, 0, "contexts_accepted"), 1);
+	assert_int_equal(with_sec(1, 0, "contexts_accepted"), 1);
+	assert_int_equal(with_sec(0, 1, "drop_sec"), 0);
+	assert_int_equal(with_sec(1, 1, "contexts_accepted"), 1);
+	assert_int_equal(with_sec(1, 2, "drop_sec"), 0);
+}
+
 /* AMB-H9: a list can be replayed between contexts that share a key, so generations begin where nobody can tell */
 static void amb_h9_generations_begin_at_random(void **state)
 {
@@ -539,6 +576,7 @@ int main(void)
 		cmocka_unit_test(pa18_late_address_is_announced),
 		cmocka_unit_test(pi07_update_follows_the_pair),
 		cmocka_unit_test(hv17_single_homed_verifies),
+		cmocka_unit_test(amb_h20_min_sec),
 		cmocka_unit_test(amb_h9_generations_begin_at_random),
 	};
 
