@@ -5,6 +5,7 @@ import time
 
 import control
 import shim6wire as w
+from lab import SHIM6D
 from netns import run, wait_until
 from traffic_udp import Udp
 
@@ -383,6 +384,14 @@ def test_tr86_peer_marks_broken(peer):
     assert events[-1]["took_ms"] <= (time.monotonic() - began) * 1000
     log = peer.daemon.log.read_text()
     assert any(f"to {peer.other}" in line and "no longer" in line for line in log.splitlines())
+
+
+def test_tr101_where_nonces_come_from():
+    """PN-02, RFC 4086: the daemon takes random octets from the kernel, and has no other generator for them."""
+    symbols = run("nm", "-D", "--undefined-only", SHIM6D).stdout.split()
+    used = {s.split("@")[0] for s in symbols}
+    assert "getrandom" in used
+    assert not used & {"rand", "srand", "rand_r", "random", "srandom", "drand48", "lrand48", "mrand48", "initstate"}
 
 
 # --- facts of the host ----------------------------------------------------------

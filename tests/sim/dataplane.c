@@ -84,9 +84,9 @@ static void report(struct sim_host *h, struct sim_slot *slot, unsigned mask)
 	struct sim_packet *p;
 
 	mask &= slot->notify;
-	slot->notify &= ~mask;
-	if (!mask)
+	if (!mask || (h->notice_loss_percent && sim_random(h->sim) % 100 < h->notice_loss_percent))
 		return;
+	slot->notify &= ~mask;
 	if (!h->notice_delay) {
 		activity(h, (uint32_t)(slot - h->slot), mask);
 		return;

@@ -107,9 +107,10 @@ struct sim_host {
 	/* its clock, against the simulation's: set before the start */
 	uint64_t clock_ahead;
 	int clock_ppm;
-	uint64_t lag;	       /* the process wakes this late */
-	uint64_t paused_until; /* the whole host stands still */
-	uint64_t notice_delay; /* data path to engine */
+	uint64_t lag;		      /* the process wakes this late */
+	uint64_t paused_until;	      /* the whole host stands still */
+	uint64_t notice_delay;	      /* data path to engine */
+	unsigned notice_loss_percent; /* of these there is no room for so many: asked again with the next packet */
 	/* data path */
 	struct sim_slot slot[SIM_SLOTS];
 	unsigned n_slots;	  /* none is used from here on */

@@ -532,6 +532,50 @@ static void failovers_in_a_row(struct scene *x)
 	}
 }
 
+/* Of a hundred notices of the data path ninety find no room: it is late by some packets, and nothing else (TR110). */
+static void notices_lost(struct scene *x)
+{
+	struct shim6_pair ulid = scene_pair(x), back = scene_back(&ulid);
+
+	A->notice_loss_percent = B->notice_loss_percent = 90;
+	sim_establish(A, &ulid);
+	sim_run(x->s, SIM_SECOND);
+	sim_flow_add(x->s, 0, &ulid, 50 * SIM_MS, false);
+	sim_run(x->s, 300 * SIM_SECOND);
+	WANT(sim_counter(A, "explorations") + sim_counter(B, "explorations") == 0);
+	WANT(B->sent[WIRE_KEEPALIVE] >= 300 * 2 / 15 - 2 && B->sent[WIRE_KEEPALIVE] <= 300 * 3 / 15);
+	sim_flow_add(x->s, 1, &back, 50 * SIM_MS, false);
+	sim_run(x->s, 5 * SIM_SECOND);
+	sim_cut_path(x->s, 0, 0, 1, 0, true);
+	sim_cut_path(x->s, 1, 0, 0, 0, true);
+	sim_run(x->s, 30 * SIM_SECOND);
+	scene_agree_within(x, &ulid, SIM_SECOND);
+	WANT(x->s->flow[0].longest_gap < 18500 * SIM_MS && x->s->flow[1].longest_gap < 18500 * SIM_MS);
+}
+
+/* Twelve contexts in use: a new engine, at once or after half a minute without any, explores none of them (TR109). */
+static void restart_explores_nothing(struct scene *x)
+{
+	for (unsigned pause = 0; pause <= 30 && !x->s->stop; pause += 30) {
+		scene_anew(x, 109 + pause, 2, 4, 3);
+		for (unsigned i = 0; i < 12; i++) {
+			struct shim6_pair ulid = sim_ulids(x->s, 0, i / 3, 1, i % 3);
+
+			sim_establish(A, &ulid);
+			sim_flow_add(x->s, 0, &ulid, 200 * SIM_MS, i % 2 == 0);
+		}
+		sim_run(x->s, 20 * SIM_SECOND);
+		sim_crash(A, true, true);
+		sim_run(x->s, pause * SIM_SECOND);
+		WANT(sim_revive(A) == 12);
+		sim_run(x->s, 60 * SIM_SECOND);
+		WANT(sim_counter(A, "explorations") == 0);
+		for (unsigned i = 0; i < 12; i++)
+			scene_agree_within(x, &x->s->flow[i].ulid, SIM_SECOND);
+		scene_flows_within(x, SIM_SECOND);
+	}
+}
+
 /* --- contexts ----------------------------------------------------------- */
 
 /* Seven bits of tag, 64 ULID pairs, memory lost twice: every context comes back, no payload goes astray for good. */
@@ -728,6 +772,8 @@ static const struct scenario {
 	{ "ulid-invalidation", ulid_invalidation },
 	{ "loss-20-percent", loss_20_percent },
 	{ "false-alarm", false_alarm },
+	{ "notices-lost", notices_lost },
+	{ "restart-explores-nothing", restart_explores_nothing },
 	{ "false-alarm-overtaken", false_alarm_overtaken },
 	{ "failovers-in-a-row", failovers_in_a_row },
 	{ "narrow-tags", narrow_tags },

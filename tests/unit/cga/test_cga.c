@@ -262,6 +262,38 @@ static void test_prefix_more_changes_all(void **state)
 	}
 }
 
+/* TH32 (HG-05): how many modifiers a search with Sec 1 tries is exponential around 2^16; every set verifies */
+static void test_tries_of_a_search(void **state)
+{
+	enum {
+		SETS = 100
+	};
+	uint8_t m[16] = { 0x32 }, nonce[CGA_HBA_NONCE] = { 0x80, [47] = 1 };
+	struct cga_gen g = { .prefixes = prefixes, .n_prefixes = 1, .sec = 1, .modifier = m, .nonce = nonce };
+	/* quartiles of that distribution: 2^16 ln 4/3, ln 2, ln 4 */
+	const double quartile[3] = { 65536 * 0.28768, 65536 * 0.69315, 65536 * 1.38629 };
+	unsigned in[4] = { 0 };
+	double sum = 0, chi = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < SETS; i++) {
+		uint64_t tries = 1;
+
+		m[1] = (uint8_t)i;
+		assert_int_equal(cga_generate(&g, &set), CGA_OK);
+		check_own_set(1, 1);
+		assert_memory_equal(set.pds[0], m, 8);
+		for (unsigned k = 8; k < 16; k++)
+			tries += (uint64_t)set.pds[0][k] << (8 * (15 - k));
+		sum += (double)tries;
+		in[(tries > quartile[0]) + (tries > quartile[1]) + (tries > quartile[2])]++;
+	}
+	for (unsigned k = 0; k < 4; k++)
+		chi += (in[k] - SETS / 4.0) * (in[k] - SETS / 4.0) / (SETS / 4.0);
+	assert_true(sum / SETS > 65536 * 0.7 && sum / SETS < 65536 * 1.3);
+	assert_true(chi < 16.3); /* 0.1 % of three degrees of freedom */
+}
+
 /* TH06 (HG-05): the modifier is one big-endian number of 128 bits */
 static void test_modifier_wraps(void **state)
 {
@@ -711,6 +743,7 @@ int main(void)
 		cmocka_unit_test(test_random_sets),
 		cmocka_unit_test(test_modifier_for_another_prefix),
 		cmocka_unit_test(test_prefix_more_changes_all),
+		cmocka_unit_test(test_tries_of_a_search),
 		cmocka_unit_test(test_modifier_wraps),
 		cmocka_unit_test(test_nonce_der),
 		cmocka_unit_test(test_collision_changes_all),
