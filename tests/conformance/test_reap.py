@@ -419,6 +419,28 @@ def test_tr83_link_down(make_daemon):
     assert all(m.src == peer.iut2 for m in peer.messages(when, w.PROBE))
 
 
+def test_router_fails(make_daemon):
+    """PA-06, PA-07, PA-20: the only router of a link stops answering: its locator is down, and what uses it is tested
+    on the other link at once; the router is back, and the locator with it."""
+    daemon, peer = make_daemon()
+    peer.establish()
+    when = time.monotonic()
+
+    def router(*state):
+        run("ip", "neigh", "replace", "fe80::1", "dev", "eth1", *state, ns=daemon.ns)
+
+    def up():
+        return {l["ifname"]: l["up"] for l in daemon.ask("locators")["locators"]}
+
+    router("nud", "failed")
+    p = peer.expect(w.PROBE, when)
+    assert p.src == peer.iut2 and p.state == w.EXPLORING
+    assert up() == {"eth1": False, "eth2": True}
+    assert daemon.context(peer.addr)["current"]["local"] == peer.iut
+    router("lladdr", "02:00:00:00:00:01", "nud", "permanent")
+    wait_until(lambda: up() == {"eth1": True, "eth2": True}, 3, "the router is back")
+
+
 def test_available_addresses(make_daemon):
     """PA-01, PA-03, PA-04, PA-16: link-local and site-local addresses are no locators, tentative ones not yet,
     deprecated ones still; one that goes is gone at once."""

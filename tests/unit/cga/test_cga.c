@@ -192,7 +192,7 @@ static void check_own_set(unsigned n, unsigned sec)
 	}
 }
 
-/* HG-03, HG-13, HG-17, AMB-H3: random modifier and nonce, constant length (HG-14) */
+/* HG-03, HG-13, HG-14, HG-17, AMB-H3: random modifier and nonce, constant length; P is 0 (HE-03) */
 static void test_random_sets(void **state)
 {
 	uint8_t last[16] = { 0 };
@@ -207,6 +207,7 @@ static void test_random_sets(void **state)
 		assert_int_equal(set.pds_len, 25 + 78 + 8 + 8 * n);
 		assert_int_equal(set.pds[0][25 + 24], 0); /* sign octet, then the top bit */
 		assert_true(set.pds[0][25 + 25] & 0x80);
+		assert_int_equal(set.pds[0][25 + 78 + 4], 0);
 		assert_true(set.pds[0][25 + 72] & 1);
 		assert_memory_not_equal(set.pds[0], last, 16);
 		memcpy(last, set.pds[0], 16);
@@ -566,8 +567,8 @@ static struct cga_key *keyed_set(struct cga_pds *p, uint8_t spki[600], size_t *s
 	return key;
 }
 
-/* HD-10: what SEND checks holds for each address with its own structure: it is a CGA (RFC 3972 section 5), and of a
- * key that signs. HG-16: the same key with a new modifier makes other addresses */
+/* HE-03: P says that there is a key. HD-10: what SEND checks holds for each address with its own structure: it is a CGA
+ * (RFC 3972 section 5), and of a key that signs. HG-16: the same key with a new modifier makes other addresses */
 static void test_keyed_sets_are_cgas(void **state)
 {
 	struct shim6_addr loc = { { 1 } };
@@ -586,6 +587,7 @@ static void test_keyed_sets_are_cgas(void **state)
 			struct cga_verifier v;
 
 			assert_int_equal(cga_pds_parse(&p, set.pds[i], set.pds_len), CGA_OK);
+			assert_true(p.has_mpe && p.mpe_p);
 			cga_verifier_init(&v, &p);
 			assert_int_equal(cga_verify_cga(&v, &set.addr[i]), CGA_OK);
 			assert_int_equal(cga_verify_cga(&v, &set.addr[1 - i]), CGA_E_PREFIX);

@@ -205,7 +205,7 @@ static void test_same_numbers(void **state)
 	assert_string_equal(text(vectors, "hash"), "SHA-1");
 }
 
-/* TH02, TH06 (HG-01..10) (HE-09, HG-12) (HE-01, HE-02) */
+/* TH02, TH06 (HG-01..10) (HE-01, HE-02, HE-04, HE-09, HG-12) */
 static void test_generate_every_set(void **state)
 {
 	const struct vector *sets = get(vectors, "hba_sets");

@@ -111,6 +111,7 @@ static void tr75_example_5(void **state)
 	assert_int_equal(log_nth(&s.node[0], LOG_BEGIN, 0)->cause, REAP_CAUSE_PEER_PROBE);
 }
 
+/* PA-10 */
 static void tr76_no_mirror_pair(void **state)
 {
 	struct shim6_pair a = pair_of(0, 0, 1), b = pair_of(1, 0, 1);

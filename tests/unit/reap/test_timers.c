@@ -211,7 +211,7 @@ static void tr27_no_keepalive_ping_pong(void **state)
 	assert_int_equal(n.n_log, 0);
 }
 
-/* PI-14 */
+/* PT-13, PI-14 */
 static void tr28_both_ways_is_silence(void **state)
 {
 	(void)state;
@@ -224,6 +224,7 @@ static void tr28_both_ways_is_silence(void **state)
 	assert_in_range(n.wakeups, 0, 600 / 5 + 1);
 }
 
+/* PT-13 */
 static void tr29_idle_is_silence(void **state)
 {
 	(void)state;
