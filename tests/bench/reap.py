@@ -249,12 +249,11 @@ def outage(bench, case, n):
             wait_until(bench, "recovery", lambda: over(lab, loss, receivers, since), case.target + PATIENCE_S)
         except BenchError:
             pass  # evaluate() tells that it lasts
-        until = time.monotonic_ns()
-        found = [evaluate(r, since, until) for r in receivers]
+        found = [evaluate(bench, r, since) for r in receivers]
         good = all(f["over"] and not f["end"] for f in found)
         result = {"case": case.name, "n": n, "value": max(f["silence_s"] for f in found) if good else math.inf,
-                  "since_s": since / 1e9, "until_s": until / 1e9, "streams": case.streams(n), "silences": found, "lost": sorted(map(list, loss.pairs)),
-                  "events": [w.since(since / 1e9, "exploring", "switched", "recovered") for w in watches]}
+                  "since_s": since / 1e9, "until_s": time.monotonic(), "streams": case.streams(n),
+                  "silences": found, "lost": sorted(map(list, loss.pairs)), "events": [w.since(since / 1e9, "exploring", "switched", "recovered") for w in watches]}
         if case.explore:
             took = exploration(watches, since)
             result["explored_s"], result["bound_s"] = took, case.explore(lab, loss) + SLACK_S

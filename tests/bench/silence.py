@@ -13,12 +13,13 @@ import threading
 import time
 
 import figures
-from labs import BenchError, wait_until
+from labs import PRIORITY, BenchError, wait_until
 
 PORT = 5400
 SIDE_BY_SIDE = 8
 SETTLED_S = 1.5  # so long without a gap, and it is over
 GAP_S = 0.1      # longer than the pace and a busy machine explain
+LASTING_S = 2    # nothing for so long after all that was waited for: it lasts
 PATIENCE_S = 10  # before a silence is called lasting, beyond what the protocol may take
 
 KINDS = {
@@ -84,7 +85,8 @@ def start_stream(lab, stream, way, port=PORT):
     any_or_one = "::" if stream == "mptcp" else there
     for node, where in (("B", ("listen", any_or_one, port)), ("A", ("connect", there, port, here))):
         out = subprocess.PIPE if roles[node] == "receive" else subprocess.DEVNULL
-        ends[roles[node]] = lab.start(node, pace, stream, roles[node], *where, out=out)
+        # Its two packets in a hundredth of a second must not wait for what else the machine does.
+        ends[roles[node]] = lab.start(node, *PRIORITY, pace, stream, roles[node], *where, out=out)
         if node == "B":
             kind = "udp" if stream == "udp" else "tcp"
             wait_until(lab.bench, "a listening pace", lambda k=kind: lab.listening("B", k, port), 10)
@@ -119,14 +121,30 @@ def recovered(lab, system, receiver, since):
     if not calm or not system.shim6:
         # Those who never noticed get the same time to be silenced late (acknowledgements that do not return).
         return calm and (over or now - since >= 2 * SETTLED_S * 1e9)
-    return lab.contexts(state="ESTABLISHED", rewritten=True) is not None
+    found = lab.contexts(state="ESTABLISHED", reap="Operational")
+    return bool(found) and any(c["rewritten"] for c in found)  # the loss of one direction moves only that one
 
 
-def evaluate(receiver, since, until):
+def await_next(bench, receiver):
+    """The silence that begins now ends within LASTING_S, or lasts."""
+    seen = len(receiver.arrivals)
+
+    def more():
+        receiver.take()
+        return receiver.end or len(receiver.arrivals) > seen
+    try:
+        wait_until(bench, "one more", more, LASTING_S)
+    except BenchError:
+        pass
+
+
+def evaluate(bench, receiver, since):
+    receiver.take()
+    await_next(bench, receiver)
     found = gaps(receiver.arrivals, since)
-    lasting = (until - receiver.arrivals[-1][0]) / 1e9
+    lasting = (time.monotonic_ns() - receiver.arrivals[-1][0]) / 1e9
     longest, at = max(found, default=(0, len(receiver.arrivals)))
-    result = {"silence_s": max(longest, lasting), "over": lasting < 2 * GAP_S, "end": receiver.end}
+    result = {"silence_s": max(longest, lasting), "over": lasting < LASTING_S, "end": receiver.end}
     numbers = [n for _, n in receiver.arrivals]
     after = numbers[at:]
     if after and result["over"]:
@@ -149,8 +167,7 @@ def sample(bench, system, kind, way):
             wait_until(bench, "recovery", lambda: recovered(lab, system, receiver, since), protocol + PATIENCE_S)
         except BenchError:
             pass  # evaluate() tells that it lasts
-        receiver.take()
-        result = evaluate(receiver, since, time.monotonic_ns())
+        result = evaluate(bench, receiver, since)
         if system.shim6:
             result["last_switch"] = [c and c["last_switch"] for c in map(lab.context, "AB")]
         return {"system": system.name, "kind": kind, "way": way, **result}
