@@ -50,6 +50,7 @@ struct update {
 	uint32_t nonce;
 	unsigned tries;
 	unsigned with; /* enum update_with */
+	bool waiting;  /* for its turn */
 };
 
 /* Of a Locator List of ours (HS-01). */

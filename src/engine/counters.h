@@ -24,7 +24,7 @@
 	X(drop_update_count) X(drop_update_ack_nonce) X(drop_error_no_match) X(drop_icmp_no_match) \
 	X(drop_icmp_other) \
 	/* limits */ \
-	X(limit_replies) X(limit_replies_per_64) X(limit_probes) X(limit_contexts) X(limit_contexts_per_64) \
+	X(limit_replies) X(limit_replies_per_64) X(limit_probes) X(limit_updates) X(limit_contexts) X(limit_contexts_per_64) \
 	X(limit_forks) X(limit_tags) X(limit_negative) X(limit_resend) X(limit_hint) X(limit_preference) \
 	X(limit_locators) X(limit_memory) X(limit_datapath) \
 	/* tolerated */ \

@@ -327,14 +327,20 @@ int engine_set_local(struct engine *e, uint64_t now, const struct engine_local *
 		     const struct engine_hba_set *sets, unsigned n_sets)
 {
 	struct local_picture picture;
-	struct context *c, *newer;
+	struct context *c, *newer, **recent;
+	size_t many;
 
 	if (!local_picture_copy(&picture, locals, n, sets, n_sets))
 		return -1;
 	outside_picture(e, now, &e->local, &picture);
 	local_picture_free(&e->local);
 	e->local = picture;
-	for (c = e->contexts.oldest; c; c = newer) {
+	/* What is in use comes first; in any order rather than not at all. */
+	many = contexts_by_use(e, &recent);
+	for (size_t i = 0; i < many; i++)
+		context_local_changed(e, recent[i], now);
+	free(recent);
+	for (c = many ? NULL : e->contexts.oldest; c; c = newer) {
 		newer = c->newer;
 		context_local_changed(e, c, now);
 	}

@@ -56,7 +56,7 @@ struct engine_config {
 	unsigned max_negative;	      /* E-FAILED and NO-SUPPORT entries */
 	unsigned replies_per_second;  /* R1, R1bis, Error, R2 to I1: whole host (Z-06) */
 	unsigned replies_per_64;      /* the same per /64 */
-	unsigned probes_per_second;   /* whole host (PX-20) */
+	unsigned probes_per_second;   /* whole host (PX-20); as many replies, as many Update Requests */
 };
 void engine_config_default(struct engine_config *c);
 

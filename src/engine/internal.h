@@ -156,6 +156,8 @@ bool liveness_leave(struct liveness *v);
 void liveness_timer(struct engine *e, struct context *c, uint64_t now);
 /* Earliest of REAP's deadline and the end of the idle time. */
 uint64_t liveness_deadline(struct engine *e, const struct context *c, uint64_t now);
+/* All contexts, those with the newest payload first, for the caller to free; 0: there are none, or no memory. */
+size_t contexts_by_use(struct engine *e, struct context ***out);
 /* Ask the data path for the notices that the state needs. */
 void context_notify(struct engine *e, struct context *c, unsigned mask);
 /* Test the current pair unless that was done lately or there is no other; counts. */

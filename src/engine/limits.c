@@ -27,7 +27,7 @@ bool limits_init(struct limits *l, uint64_t now)
 	uint64_t full = now > SECOND ? now - SECOND : 0;
 
 	l->replies.credit_since = l->signatures.credit_since = full;
-	l->probes.credit_since = l->probe_replies.credit_since = full;
+	l->probes.credit_since = l->probe_replies.credit_since = l->updates.credit_since = full;
 	for (unsigned i = 0; i < LIMITS_PREFIX_BUCKETS; i++)
 		l->prefix[i].credit_since = full;
 	return hash_init(&l->contexts);

@@ -16,7 +16,7 @@ struct token_bucket {
 };
 
 struct limits {
-	struct token_bucket replies, probes, probe_replies, signatures, own_signatures;
+	struct token_bucket replies, probes, probe_replies, updates, signatures, own_signatures;
 	struct token_bucket prefix[LIMITS_PREFIX_BUCKETS];
 	struct hash_table contexts; /* struct key_count: contexts per /64 of the peer, forks per ULID pair */
 };

@@ -11,6 +11,8 @@
  */
 #include "engine/internal.h"
 
+#include <stdlib.h>
+
 enum engine_reason reason_of_cause(enum reap_cause cause)
 {
 	switch (cause) {
@@ -298,6 +300,46 @@ static uint64_t idle_until(const struct engine *e, const struct context *c, cons
 	if (plain && e->ops.dp_stamps(e->user, plain->slot, &of_plain))
 		last = latest(last, &of_plain);
 	return last + e->config.idle_timeout;
+}
+
+struct use {
+	uint64_t last;
+	struct context *context;
+};
+
+static int newest_first(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+
+	return x->last < y->last ? 1 : x->last > y->last ? -1 : 0;
+}
+
+size_t contexts_by_use(struct engine *e, struct context ***out)
+{
+	size_t n = 0, k = 0;
+	struct use *use;
+
+	*out = NULL;
+	for (struct context *c = e->contexts.oldest; c; c = c->newer)
+		n++;
+	use = malloc((n + 1) * sizeof(*use));
+	*out = malloc((n + 1) * sizeof(struct context *));
+	if (!use || !*out) {
+		free(use);
+		return 0;
+	}
+	for (struct context *c = e->contexts.oldest; c; c = c->newer) {
+		struct shim6_stamps st = { 0 };
+
+		if (c->installed)
+			e->ops.dp_stamps(e->user, c->slot, &st);
+		use[k++] = (struct use){ latest(c->ready, &st), c };
+	}
+	qsort(use, n, sizeof(*use), newest_first);
+	for (k = 0; k < n; k++)
+		(*out)[k] = use[k].context;
+	free(use);
+	return n;
 }
 
 uint64_t liveness_deadline(struct engine *e, const struct context *c, uint64_t now)

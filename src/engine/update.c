@@ -38,6 +38,22 @@ static bool update_send(struct engine *e, struct context *c, uint64_t now)
 	return liveness_payload(e, c, now, false); /* (AMB-R10) */
 }
 
+/*
+ * At once, or when the host's budget allows: a link that many contexts use takes one Update Request of each with it.
+ * Turns are in order of asking, as those of probes are (PX-20).
+ */
+static bool update_in_turn(struct engine *e, struct context *c, uint64_t now)
+{
+	uint64_t turn = token_turn(&e->limits.updates, now, e->config.probes_per_second);
+
+	if (turn <= now)
+		return update_send(e, c, now);
+	count(e, C_limit_updates);
+	c->update->waiting = true;
+	timer_arm(&e->wheel, &c->update->timer, turn);
+	return true;
+}
+
 bool update_begin(struct engine *e, struct context *c, uint64_t now, unsigned with)
 {
 	struct update *u = c->update;
@@ -61,7 +77,7 @@ bool update_begin(struct engine *e, struct context *c, uint64_t now, unsigned wi
 	u->with |= with;
 	if (with & UPDATE_LIST)
 		c->local_generation++; /* (U-02, A-21) */
-	return update_send(e, c, now);
+	return u->waiting || update_in_turn(e, c, now);
 }
 
 void update_end(struct engine *e, struct context *c)
@@ -75,6 +91,11 @@ void update_end(struct engine *e, struct context *c)
 
 void update_timeout(struct engine *e, struct update *u, uint64_t now)
 {
+	if (u->waiting) {
+		u->waiting = false;
+		update_send(e, u->context, now);
+		return;
+	}
 	u->tries++;
 	/* A peer that drops signed lists without a word must still hear what is BROKEN. */
 	if (u->tries >= OUTSIDE_TRIES && u->with & UPDATE_LIST && outside_shed(u->context)) {
@@ -82,7 +103,7 @@ void update_timeout(struct engine *e, struct update *u, uint64_t now)
 		update_begin(e, u->context, now, UPDATE_LIST);
 		return;
 	}
-	update_send(e, u->context, now);
+	update_in_turn(e, u->context, now);
 }
 
 /* --- reception ---------------------------------------------------------- */

@@ -320,6 +320,77 @@ static void tr89_budget_of_probes(void **state)
 	sim_free(s);
 }
 
+struct told {
+	struct sim_host *from;
+	unsigned n;
+	uint8_t to[64]; /* peer locator of each Update Request, in order */
+};
+
+static bool note_updates(struct sim *s, struct sim_packet *p, void *arg)
+{
+	struct told *t = arg;
+	unsigned loc;
+
+	if (p->kind == SIM_CONTROL && sim_owner(s, &p->src, &loc) == t->from &&
+	    (p->buf[2] & 0x7f) == WIRE_UPDATE_REQUEST && t->n < sizeof(t->to) && sim_owner(s, &p->dst, &loc))
+		t->to[t->n++] = (uint8_t)loc;
+	return true;
+}
+
+/* PA-17, PX-20: a link with many contexts dies: Updates leave within the budget, those in use first */
+static void px_20_updates_take_turns(void **state)
+{
+	enum {
+		RATE = 2,
+		PEERS = 8
+	};
+	static const uint8_t used[PEERS] = { 5, 2, 7, 0, 3, 6, 1, 4 };
+	struct sim *s = sim_new(17);
+	struct told told = { 0 };
+	uint64_t began;
+
+	(void)state;
+	sim_add_host(s, 2, false);
+	sim_add_host(s, PEERS, false);
+	s->config.probes_per_second = RATE;
+	sim_start(s);
+	for (unsigned b = 0; b < PEERS; b++) {
+		struct shim6_pair ulid = sim_ulids(s, 0, 0, 1, b);
+
+		assert_int_equal(engine_establish(A->engine, s->now, &ulid), ENGINE_OK);
+	}
+	sim_run(s, 5 * SIM_SECOND);
+	for (unsigned i = 0; i < PEERS; i++) {
+		struct shim6_pair ulid = sim_ulids(s, 0, 0, 1, used[i]);
+
+		sim_payload(A, &ulid, UINT32_MAX);
+		sim_run(s, 100 * SIM_MS);
+	}
+	told.from = A;
+	s->filter = note_updates;
+	s->filter_arg = &told;
+	A->down[0] = true;
+	began = s->now;
+	sim_set_local(A);
+	assert_int_equal(told.n, RATE);
+	while (s->now - began < 4 * SIM_SECOND) {
+		sim_run(s, 250 * SIM_MS);
+		/* and one more of a context whose probe had its turn (PI-07) */
+		assert_in_range(told.n, 0, 2 * RATE * (1 + (s->now - began) / SIM_SECOND));
+	}
+	assert_in_range(told.n, PEERS, sizeof(told.to) - 1);
+	for (unsigned i = 0, seen = 0; i < told.n && seen < PEERS; i++) {
+		bool again = false;
+
+		for (unsigned k = 0; k < i; k++)
+			again |= told.to[k] == told.to[i];
+		if (!again)
+			assert_int_equal(told.to[i], used[PEERS - 1 - seen++]);
+	}
+	assert_true(sim_counter(A, "limit_updates") >= PEERS - RATE);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +404,7 @@ int main(void)
 		cmocka_unit_test(meshes_converge),
 		cmocka_unit_test(survives_loss),
 		cmocka_unit_test(tr89_budget_of_probes),
+		cmocka_unit_test(px_20_updates_take_turns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
