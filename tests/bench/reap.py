@@ -253,7 +253,8 @@ def outage(bench, case, n):
         good = all(f["over"] and not f["end"] for f in found)
         result = {"case": case.name, "n": n, "value": max(f["silence_s"] for f in found) if good else math.inf,
                   "since_s": since / 1e9, "until_s": time.monotonic(), "streams": case.streams(n),
-                  "silences": found, "lost": sorted(map(list, loss.pairs)), "events": [w.since(since / 1e9, "exploring", "switched", "recovered") for w in watches]}
+                  "silences": found, "lost": sorted(map(list, loss.pairs)),
+                  "events": [w.since(since / 1e9, "exploring", "switched", "recovered") for w in watches]}
         if case.explore:
             took = exploration(watches, since)
             result["explored_s"], result["bound_s"] = took, case.explore(lab, loss) + SLACK_S
@@ -332,7 +333,7 @@ def stand_still(lab, seconds):
             os.kill(p, signal.SIGCONT)
 
 
-# The targets of RFC 5534 as the rows restate them. A shorter Send Timeout of a case with one target takes off 1.1 of it.
+# The targets are those that the rows derive from RFC 5534.
 LOCAL = [
     Case("local link or address lost", 0.5, lambda lab, n: Loss(link=n % 2 == 0, address=n % 2 == 1),
          streams=lambda n: STREAMS[n // 2 % 3]),

@@ -576,6 +576,32 @@ static void restart_explores_nothing(struct scene *x)
 	}
 }
 
+/* A day without a loss, at paces around the Keepalive Interval and both Timeouts: no probe at all (PT-13, PT-16). */
+static void quiet_day(struct scene *x)
+{
+	static const unsigned paces[][4][2] = { /* ms, of A and of B; 0: silent */
+						{ { 1900, 0 }, { 0, 3400 }, { 5100, 0 }, { 7000, 7600 } },
+						{ { 9900, 3000 }, { 14900, 0 }, { 0, 15100 }, { 20000, 31000 } }
+	};
+
+	for (unsigned k = 0; k < sizeof(paces) / sizeof(*paces) && !x->s->stop; k++) {
+		scene_anew(x, k, 2, 2, 2);
+		for (unsigned i = 0; i < 4; i++) {
+			struct shim6_pair ulid = sim_ulids(x->s, 0, i / 2, 1, i % 2), back = scene_back(&ulid);
+
+			sim_establish(A, &ulid);
+			if (paces[k][i][0])
+				sim_flow_add(x->s, 0, &ulid, paces[k][i][0] * SIM_MS, false);
+			if (paces[k][i][1])
+				sim_flow_add(x->s, 1, &back, paces[k][i][1] * SIM_MS, false);
+		}
+		sim_run(x->s, 24 * 3600 * SIM_SECOND);
+		WANT(A->sent[WIRE_PROBE] + B->sent[WIRE_PROBE] == 0);
+		WANT(A->sent[WIRE_KEEPALIVE] > 0 && B->sent[WIRE_KEEPALIVE] > 0);
+		WANT(sim_context_count(A) == 4 && sim_context_count(B) == 4);
+	}
+}
+
 /* --- contexts ----------------------------------------------------------- */
 
 /* Seven bits of tag, 64 ULID pairs, memory lost twice: every context comes back, no payload goes astray for good. */
@@ -776,6 +802,7 @@ static const struct scenario {
 	{ "restart-explores-nothing", restart_explores_nothing },
 	{ "false-alarm-overtaken", false_alarm_overtaken },
 	{ "failovers-in-a-row", failovers_in_a_row },
+	{ "quiet-day", quiet_day },
 	{ "narrow-tags", narrow_tags },
 	{ "data-path-full", data_path_full },
 	{ "forked", forked },
