@@ -3,7 +3,9 @@
  * ICMPv6 errors about tagged packets of ours (RFC 5533 section 8): found by the
  * quoted locators and CT(peer) (I-11), turned in place into the error that the
  * sender's socket would have got without us: ULIDs in, payload header out, MTU
- * less 8 (I-10, I-12), and handed to the daemon as a hint (I-16).
+ * less 8 (I-10, I-12), and handed to the daemon as a hint (I-16). When it says
+ * that the pair is broken and the context has others, the daemon gets it instead
+ * of the socket, until it is known whether one of those works (I-03, I-04, A-19).
  */
 #ifndef SHIM6_ICMP_BPF_H
 #define SHIM6_ICMP_BPF_H
@@ -15,6 +17,8 @@
 #define ICMP6_TOO_BIG_TYPE 2
 #define ICMP6_TIME_EXCEEDED 3
 #define ICMP6_PROBLEM 4
+#define ICMP6_PORT 4	  /* codes of "unreachable" */
+#define ICMP6_LAST_CODE 6 /* of those that 5533 knows */
 #define MTU_CEILING 65535
 
 struct icmp6 {
@@ -36,6 +40,8 @@ struct error {
 struct sender {
 	struct sb_pair ulid;
 	__u64 shim; /* the quoted payload header */
+	__u64 ct_local;
+	__u32 flags;
 	__u32 slot;
 	__u32 mtu; /* to tell it */
 };
@@ -158,6 +164,41 @@ static __noinline int sender_of(struct error *e, struct sender *s)
 		return 1;
 	s->slot = *found;
 	s->ulid = c.ulid;
+	s->ct_local = c.ct_local;
+	s->flags = c.flags;
+	return 0;
+}
+
+/* Does it say that the path is of no use, rather than that the other end does not want the packet? */
+static __always_inline bool path_is_broken(const struct icmp6 *e)
+{
+	return e->type == ICMP6_TIME_EXCEEDED ||
+	       (e->type == ICMP6_UNREACHABLE && e->code <= ICMP6_LAST_CODE && e->code != ICMP6_PORT);
+}
+
+/* The whole of it to the daemon. Nonzero: no room, so the socket gets it. */
+static __noinline int keep_error(struct __sk_buff *skb, __u32 l2, struct sender *s)
+{
+	struct sb_held *h;
+	__u32 len = skb->len - l2;
+
+	if (!s || len > SB_HELD_MAX)
+		return 1;
+	h = bpf_ringbuf_reserve(&s6_held, sizeof(*h), 0);
+	if (!h) {
+		count(SB_C_held_lost);
+		return 1;
+	}
+	h->slot = s->slot;
+	h->ct_local = s->ct_local;
+	h->len = len | SB_HELD_ERROR;
+	asm volatile("" : "+r"(len));
+	if (len < IP6_LEN || len > SB_HELD_MAX || bpf_skb_load_bytes(skb, l2, h->packet, len)) {
+		bpf_ringbuf_discard(h, 0);
+		count(SB_C_held_lost);
+		return 1;
+	}
+	bpf_ringbuf_submit(h, 0);
 	return 0;
 }
 
@@ -181,6 +222,8 @@ static __noinline int icmp_tagged(struct __sk_buff *skb, __u32 l2, struct error 
 		return drop(SB_C_icmp_shim);
 	if (translate(skb, l2, e, p, &s))
 		return drop(SB_C_icmp_failed);
+	if ((s.flags & SB_HOLD_ERRORS) && path_is_broken(&e->icmp) && !keep_error(skb, l2, &s))
+		return drop(SB_C_icmp_held);
 	count(SB_C_icmp_translated);
 	return TC_ACT_UNSPEC;
 }

@@ -16,11 +16,12 @@
 #define SB_SHIM_LEN 8
 #define SB_TAG_MASK ((1ULL << 47) - 1)
 #define SB_MIN_MTU 1280
-#define SB_HELD_MAX 1500    /* octets of a held segment */
-#define SB_MAX_PAIRS 32768  /* ULID pairs counted at one time; the least recently used go */
-#define SB_MAX_LOCALS 4096  /* local addresses */
-#define SB_MAX_BYPASS 4096  /* configured bypass prefixes */
-#define SB_MAX_DEVICES 1024 /* devices attached to */
+#define SB_HELD_MAX 1500	 /* octets of a held segment */
+#define SB_HELD_ERROR (1u << 31) /* in its length: an ICMPv6 error for a socket of ours */
+#define SB_MAX_PAIRS 32768	 /* ULID pairs counted at one time; the least recently used go */
+#define SB_MAX_LOCALS 4096	 /* local addresses */
+#define SB_MAX_BYPASS 4096	 /* configured bypass prefixes */
+#define SB_MAX_DEVICES 1024	 /* devices attached to */
 #define SB_EVENTS_SIZE (256 * 1024)
 #define SB_STRAYS_SIZE (64 * 1024)
 #define SB_HELD_SIZE (1024 * 1024)
@@ -54,6 +55,7 @@ enum sb_flag { /* as enum shim6_projection_flag */
 	SB_REWRITE = 1u << 0,
 	SB_ACCEPT = 1u << 1,
 	SB_EXPLORING = 1u << 2,
+	SB_HOLD_ERRORS = 1u << 3,
 };
 
 /* By ULID pair: contexts with FII 0. Enough for packets that stay as they are. */
@@ -188,7 +190,8 @@ struct sb_held {
 	X(held)		     /* segments copied to the daemon */                                                       \
 	X(held_lost)	     /* segments not copied: no room */                                                        \
 	X(events)	     /* events told */                                                                         \
-	X(events_lost)	     /* events not told: no room; asked again at the next packet where it matters */
+	X(events_lost)	     /* events not told: no room; asked again at the next packet where it matters */           \
+	X(icmp_held)	     /* translated, and kept by the daemon while another pair is looked for */
 
 enum sb_counter {
 #define X(name) SB_C_##name,

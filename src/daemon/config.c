@@ -68,6 +68,20 @@ static const struct config_key keys[] = {
 	NUMBER("contexts", "ulid_grace", engine.ulid_grace, 0, 86400, NS_PER_S, "s"),
 	NUMBER("contexts", "no_answer_holddown", engine.no_r1_holddown, 1, 86400, NS_PER_S, "s"),
 	NUMBER("contexts", "no_support_holddown", engine.icmp_holddown, 1, 86400, NS_PER_S, "s"),
+	NUMBER("contexts", "tag_quarantine", engine.tag_quarantine, 0, 86400, NS_PER_S, "s"),
+	BOOL("contexts", "deliver_errors", engine.deliver_errors),
+
+	/* the constants of RFC 5533 section 14 (T-10) */
+	NUMBER("handshake", "i1_timeout", engine.i1_timeout, 1, 60, NS_PER_S, "s"),
+	NUMBER("handshake", "i1_retries", engine.i1_retries_max, 0, 10, 1, ""),
+	NUMBER("handshake", "i2_timeout", engine.i2_timeout, 1, 60, NS_PER_S, "s"),
+	NUMBER("handshake", "i2_retries", engine.i2_retries_max, 0, 10, 1, ""),
+	NUMBER("handshake", "i2bis_timeout", engine.i2bis_timeout, 1, 60, NS_PER_S, "s"),
+	NUMBER("handshake", "i2bis_retries", engine.i2bis_retries_max, 0, 10, 1, ""),
+	NUMBER("handshake", "validator_lifetime", engine.validator_lifetime, 30, 600, NS_PER_S, "s"),
+	NUMBER("handshake", "secret_lifetime", engine.secret_lifetime, 30, 3600, NS_PER_S, "s"),
+	NUMBER("handshake", "update_timeout", engine.update_timeout, 1, 60, NS_PER_S, "s"),
+	NUMBER("handshake", "max_update_timeout", engine.max_update_timeout, 60, 3600, NS_PER_S, "s"),
 
 	{ "trigger", "packets", TYPE_NUMBER, FIELD(trigger_packets), 1, 1000000, 1, "packets", true },
 	NUMBER("trigger", "retry", trigger_retry, 1, 86400, NS_PER_S, "s"),
@@ -75,6 +89,7 @@ static const struct config_key keys[] = {
 
 	FIXED("limits", "contexts", engine.max_contexts, 1, 1000000),
 	NUMBER("limits", "contexts_per_64", engine.max_contexts_per_64, 1, 1000000, 1, ""),
+	NUMBER("limits", "forks", engine.max_forks, 0, 1000, 1, ""),
 	NUMBER("limits", "negative", engine.max_negative, 1, 1000000, 1, ""),
 	NUMBER("limits", "replies_per_second", engine.replies_per_second, 1, 1000000, 1, ""),
 	NUMBER("limits", "replies_per_64", engine.replies_per_64, 1, 1000000, 1, ""),

@@ -344,6 +344,7 @@ struct json_object *control_json_stats(struct daemon *d)
 	for (unsigned i = 0; i < DC_COUNT; i++)
 		put_u64(own, counter_name(i), d->counters.v[i]);
 	put_u64(own, "held_now", held_count(d->held));
+	put_u64(own, "errors_now", errors_count(d->errors));
 	put_u64(own, "state_octets", state_size(d->state));
 	json_object_object_add(o, "engine", engine);
 	json_object_object_add(o, "datapath", dp);

@@ -33,6 +33,11 @@
 	X(held_stale)		 /* dropped: too old, or of a context that is gone */                                  \
 	X(held_injected)	 /* sent again after a switch */                                                       \
 	X(held_inject_failed)	 /* the data path refused it */                                                        \
+	X(errors_received)	 /* ICMPv6 errors kept from their socket while another pair is looked for */           \
+	X(errors_replaced)	 /* dropped: a newer one of the context came */                                        \
+	X(errors_void)		 /* dropped: another pair works */                                                     \
+	X(errors_delivered)	 /* given to the socket: none was found, or not in time */                             \
+	X(errors_failed)	 /* the data path could not deliver it */                                              \
 	X(control_clients)	 /* control connections accepted */                                                    \
 	X(control_refused)	 /* control connections over the limit */                                              \
 	X(control_bad)		 /* requests that were no request */                                                   \

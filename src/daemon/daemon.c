@@ -212,6 +212,13 @@ static bool open_world(struct daemon *d, char *err, size_t err_len)
 	return d->dp != NULL;
 }
 
+static int deliver_error(void *arg, const uint8_t *packet, size_t len)
+{
+	struct daemon *d = arg;
+
+	return d->dp ? datapath_deliver(d->dp, packet, len) : -ENODEV;
+}
+
 static bool make_parts(struct daemon *d, char *err, size_t err_len)
 {
 	struct held_limits held = { .per_context = d->config.held_per_context,
@@ -223,11 +230,12 @@ static bool make_parts(struct daemon *d, char *err, size_t err_len)
 	in_dir(record, sizeof(record), d->opt.run_dir, "addresses");
 	d->hba = hba_new(dir, record, &d->counters);
 	d->held = held_new(&held, &d->counters);
+	d->errors = errors_new(&d->counters, deliver_error, d);
 	d->events = events_new();
 	d->sockets = sockets_new();
 	d->locals = calloc(1, sizeof(*d->locals));
 	d->locals_next = calloc(1, sizeof(*d->locals_next));
-	if (d->hba && d->held && d->events && d->sockets && d->locals && d->locals_next)
+	if (d->hba && d->held && d->errors && d->events && d->sockets && d->locals && d->locals_next)
 		return true;
 	snprintf(err, err_len, "out of memory");
 	return false;
@@ -298,6 +306,8 @@ void daemon_stop(struct daemon *d)
 		generate_cancel(d->job);
 	control_server_close(d->control);
 	stop_protocol(d);
+	errors_free(d->errors);
+	d->errors = NULL;
 	if (d->dp && remove)
 		datapath_remove_all(d->dp);
 	else if (d->dp)

@@ -29,6 +29,7 @@
 #include "daemon/generate.h"
 #include "daemon/hba.h"
 #include "daemon/held.h"
+#include "daemon/errors.h"
 #include "daemon/locals.h"
 #include "daemon/state.h"
 #include "host/sadr.h"
@@ -77,6 +78,7 @@ struct daemon {
 	struct locals *locals, *locals_next; /* told; being computed */
 	struct state *state;
 	struct held *held;
+	struct errors *errors;
 	struct events *events;
 	struct control_server *control;
 	struct generate_job *job;

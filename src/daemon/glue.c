@@ -47,6 +47,7 @@ static void op_remove(void *user, uint32_t slot)
 		return;
 	datapath_remove(d->dp, slot);
 	held_forget(d->held, slot);
+	errors_release(d->errors, slot);
 }
 
 static bool op_stamps(void *user, uint32_t slot, struct shim6_stamps *out)
@@ -148,6 +149,10 @@ static void op_event(void *user, const struct engine_event *ev)
 		break;
 	case ENGINE_EV_SWITCHED:
 		note_left(d, &ev->from.local);
+		errors_void(d->errors, ev->slot);
+		break;
+	case ENGINE_EV_RECOVERED:
+		errors_release(d->errors, ev->slot);
 		break;
 	case ENGINE_EV_GONE:
 		if (!d->keep && ev->reason != ENGINE_WHY_SHUTDOWN)
@@ -265,10 +270,18 @@ static void dp_held(void *user, uint32_t slot, uint64_t ct_local, const uint8_t 
 	held_add(d->held, daemon_now(), slot, ct_local, packet, len);
 }
 
+static void dp_error(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *packet, size_t len)
+{
+	struct daemon *d = user;
+
+	errors_add(d->errors, daemon_now(), slot, ct_local, packet, len);
+}
+
 const struct datapath_events daemon_datapath_events = {
 	.unknown_tag = dp_unknown_tag,
 	.activity = dp_activity,
 	.trigger = dp_trigger,
 	.icmp = dp_icmp,
 	.held = dp_held,
+	.error = dp_error,
 };

@@ -96,7 +96,7 @@ static void clear_dead_interfaces(struct daemon *d)
 
 void daemon_settle(struct daemon *d)
 {
-	uint64_t now = daemon_now(), deadline, again;
+	uint64_t now = daemon_now(), deadline, again, errors;
 
 	deadline = engine_next_deadline(d->engine);
 	if (deadline <= now) {
@@ -110,6 +110,9 @@ void daemon_settle(struct daemon *d)
 			release(d, now, &d->pending[i]);
 	}
 	again = held_again(d->held, now, last_rx, inject, d);
+	errors = errors_due(d->errors, now);
+	if (errors < again)
+		again = errors;
 	for (size_t i = 0; i < d->n_pending; i++)
 		save(d, d->pending[i].id);
 	d->n_pending = 0;

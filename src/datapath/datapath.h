@@ -43,11 +43,13 @@ struct datapath_events {
 	void (*activity)(void *user, uint32_t slot, uint64_t ct_local, unsigned mask);
 	/* a ULID pair reached trigger_packets; told once until datapath_pair_forget(), or to a new process */
 	void (*trigger)(void *user, const struct shim6_pair *ulid, uint64_t packets);
-	/* an ICMPv6 error quoting a tagged packet of this context was translated; mtu 0 unless Packet Too Big,
+	/* an ICMPv6 error quoting a tagged packet of this context came; mtu 0 unless Packet Too Big,
 	 * then the path MTU of the current pair in octets as reported */
 	void (*icmp)(void *user, uint32_t slot, uint64_t ct_peer, uint8_t type, uint8_t code, uint32_t mtu);
 	/* a TCP segment sent while nothing comes back: a whole IPv6 packet with ULIDs, newest last */
 	void (*held)(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *packet, size_t len);
+	/* SHIM6_PROJ_HOLD_ERRORS: an ICMPv6 error, translated, that the socket did not get; told after icmp */
+	void (*error)(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *packet, size_t len);
 };
 
 /*
@@ -94,6 +96,9 @@ int datapath_bypass_prefix(struct datapath *dp, const struct shim6_addr *prefix,
  * might not pass the new path goes in pieces. 0 or negative errno.
  */
 int datapath_inject(struct datapath *dp, const uint8_t *packet, size_t len);
+
+/* Give our own stack a whole IPv6 packet, as if it came in: for errors that were kept. 0 or negative errno. */
+int datapath_deliver(struct datapath *dp, const uint8_t *packet, size_t len);
 
 /* File descriptor to poll for reading, and the work to do then (calls struct datapath_events). */
 int datapath_fd(struct datapath *dp);

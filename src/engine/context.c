@@ -647,6 +647,20 @@ size_t context_pairs(const struct context *c)
 	return reap_pair_order(&l, &c->current, &first, 1);
 }
 
+static unsigned standing(const struct reap_locator *l, unsigned n)
+{
+	unsigned count = 0;
+
+	while (n--)
+		count += !(l[n].flags & (REAP_LOC_DOWN | REAP_LOC_GONE));
+	return count;
+}
+
+bool context_has_choice(const struct context *c)
+{
+	return standing(c->local, c->n_local) * standing(c->peer, c->n_peer) >= 2;
+}
+
 void context_note_sent(struct context *c, uint64_t now, const struct shim6_addr *peer)
 {
 	int i = context_peer_index(c, peer);

@@ -204,6 +204,8 @@ bool context_hears(const struct context *c, const struct shim6_pair *pair);
 /* Both sets, for REAP, and how many pairs can be used. */
 struct reap_locators context_locators(const struct context *c);
 size_t context_pairs(const struct context *c);
+/* Are there two pairs or more that are not known to be broken? */
+bool context_has_choice(const struct context *c);
 /* Note that CT(peer) was used towards a locator, and ask whether it was of late. */
 void context_note_sent(struct context *c, uint64_t now, const struct shim6_addr *peer);
 bool context_sent_lately(struct context *c, uint64_t now, const struct shim6_pair *pair);

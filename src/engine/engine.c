@@ -103,12 +103,16 @@ static void context_new_send_timeout(struct engine *e, struct context *c, uint64
 void engine_reconfigure(struct engine *e, uint64_t now, const struct engine_config *config)
 {
 	bool send_timeout = config->reap.send_timeout != e->config.reap.send_timeout;
+	bool errors = config->deliver_errors != e->config.deliver_errors;
 	struct context *c, *newer;
 
 	e->config = *config;
-	for (c = e->contexts.oldest; c && send_timeout; c = newer) {
+	for (c = e->contexts.oldest; c && (send_timeout || errors); c = newer) {
 		newer = c->newer;
-		context_new_send_timeout(e, c, now);
+		if (errors && c->installed && !context_project(e, c, now))
+			continue;
+		if (send_timeout)
+			context_new_send_timeout(e, c, now);
 	}
 }
 
@@ -216,6 +220,8 @@ static uint32_t projection_flags(const struct context *c)
 	case ENGINE_ESTABLISHED:
 		if (c->reap.state != REAP_OPERATIONAL)
 			flags |= SHIM6_PROJ_EXPLORING;
+		if (!context_on_ulids(c) && !c->engine->config.deliver_errors && context_has_choice(c))
+			flags |= SHIM6_PROJ_HOLD_ERRORS;
 		/* fallthrough */
 	case ENGINE_I2BIS_SENT:
 		if (!context_on_ulids(c))

@@ -49,6 +49,7 @@ struct engine_config {
 	uint64_t ulid_grace;	     /* Y-06: a vanished local ULID is forgotten after this */
 	unsigned min_sec;	     /* of a peer's ULID and HBAs (AMB-H20); 0: no policy (HV-09) */
 	bool initiate;		     /* false: only answer */
+	bool deliver_errors;	     /* no ICMPv6 error is kept from the socket (I-02) */
 	/* limits */
 	unsigned max_contexts;	      /* Z-08 */
 	unsigned max_contexts_per_64; /* per /64 of the peer */

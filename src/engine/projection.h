@@ -15,6 +15,8 @@ enum shim6_projection_flag {
 	SHIM6_PROJ_ACCEPT = 1u << 1,
 	/* An exploration runs: TCP segments are copied to the daemon, to go out again after the switch. */
 	SHIM6_PROJ_EXPLORING = 1u << 2,
+	/* ICMPv6 errors that say that the pair is broken go to the daemon, because another pair may work. */
+	SHIM6_PROJ_HOLD_ERRORS = 1u << 3,
 };
 
 struct shim6_projection {

@@ -98,7 +98,19 @@ static void held(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *pa
 	h->held_len = len;
 }
 
-static const struct datapath_events events = { unknown_tag, activity, trigger, icmp_told, held };
+static void error_kept(void *user, uint32_t slot, uint64_t ct_local, const uint8_t *packet, size_t len)
+{
+	struct lab_host *h = user;
+
+	assert_true(len <= sizeof(h->error));
+	h->errors++;
+	h->error_slot = slot;
+	h->error_tag = ct_local;
+	memcpy(h->error, packet, len);
+	h->error_len = len;
+}
+
+static const struct datapath_events events = { unknown_tag, activity, trigger, icmp_told, held, error_kept };
 
 static void pump_for(int ms)
 {

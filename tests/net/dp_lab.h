@@ -41,7 +41,7 @@ struct lab_host {
 	struct datapath_config cfg;
 	struct datapath *dp;
 	/* what the data path told, and how often */
-	unsigned unknown, activities, triggers, icmps, helds;
+	unsigned unknown, activities, triggers, icmps, helds, errors;
 	struct shim6_addr unknown_src, unknown_dst;
 	uint64_t unknown_tag, activity_tag, trigger_packets, icmp_tag;
 	unsigned activity_mask, activity_slot;
@@ -50,6 +50,10 @@ struct lab_host {
 	uint32_t icmp_mtu, icmp_slot;
 	uint8_t held[1500]; /* the first */
 	size_t held_len;
+	uint8_t error[1500]; /* the last */
+	size_t error_len;
+	uint32_t error_slot;
+	uint64_t error_tag;
 };
 
 extern struct lab_host A, B, R;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * ICMPv6 errors about tagged packets reach the socket as if there were no shim
- * (I-05, I-06, I-10..I-12, I-14), each octet of them; forged ones do not. And our
- * own kernel never denies Shim6 (I-17).
+ * (I-05, I-06, I-10..I-12, I-14), each octet of them; forged ones do not. Those
+ * that say that the path is broken wait with the daemon when there is another
+ * (I-03, I-04, A-19). And our own kernel never denies Shim6 (I-17).
  */
 #define _GNU_SOURCE
 #include "dp_lab.h"
@@ -148,6 +149,48 @@ static void test_translation(void **state)
 		assert_int_equal(A.icmp_mtu, t->type == TOO_BIG ? (t->word < 1280 ? 1280 : t->word) : 0);
 	}
 	assert_int_equal(counter(&A, "icmp_translated"), told);
+}
+
+/* I-03, I-04, I-06, I-07, I-08, A-19: with another pair to try, the daemon gets what says that the path is broken, as
+ * the socket would have got it; the socket gets the rest. I-01: without one it gets everything. */
+static void test_kept_while_another_may_work(void **state)
+{
+	uint8_t tagged[400], known[400], in[600], expected[600], out[600];
+	size_t n = sent_packet(tagged, true, true, 200), m = sent_packet(known, false, true, 200);
+	unsigned rc, kept = 0, passed = 0;
+
+	(void)state;
+	contexts(&alternative);
+	for (unsigned hold = 0; hold < 2; hold++) {
+		context_at(&A, &alternative,
+			   SHIM6_PROJ_ACCEPT | SHIM6_PROJ_REWRITE | (hold ? SHIM6_PROJ_HOLD_ERRORS : 0));
+		for (unsigned type = UNREACHABLE; type <= PROBLEM; type++) {
+			for (unsigned code = 0; code < 9; code++) {
+				uint32_t word = type == TOO_BIG ? 1400 : type == PROBLEM ? 7 : 0;
+				struct error e = { type, code, word, tagged, n, NULL, 0 };
+				struct error x = { type, code, type == TOO_BIG ? 1392 : word, known, m, NULL, 0 };
+				size_t len = error_packet(in, &e), want = error_packet(expected, &x);
+				bool broken = type == EXCEEDED || (type == UNREACHABLE && code < 7 && code != 4);
+
+				assert_int_equal(ingress(in, len, out, sizeof(out), &rc), want);
+				wait_until(A.icmps == kept + passed + 1);
+				if (!hold || !broken) {
+					assert_int_equal(rc, UINT32_MAX);
+					assert_memory_equal(out, expected, want);
+					assert_int_equal(counter(&A, "icmp_translated"), ++passed);
+					continue;
+				}
+				assert_int_equal(rc, 2);
+				wait_until(A.errors == ++kept);
+				assert_int_equal(A.error_slot, SLOT_A);
+				assert_int_equal(A.error_tag, TAG_A);
+				assert_int_equal(A.error_len, want);
+				assert_memory_equal(A.error, expected, want);
+				assert_int_equal(counter(&A, "icmp_held"), kept);
+			}
+		}
+	}
+	assert_int_equal(kept, 6 + 9);
 }
 
 /* RFC 4884: the length of the quote is told, in units of 8 octets, extensions follow. */
@@ -307,6 +350,28 @@ static void test_sockets_see_them(void **state)
 	close(a);
 }
 
+/* What was kept comes to its socket in the end, by shim0; what is no whole packet does not. */
+static void test_delivered_late(void **state)
+{
+	int a = udp_at(&A, "2001:db8:a1::1", 7000, "2001:db8:b1::1", 7001), one = 1;
+
+	(void)state;
+	contexts(&alternative);
+	context_at(&A, &alternative, SHIM6_PROJ_ACCEPT | SHIM6_PROJ_REWRITE | SHIM6_PROJ_HOLD_ERRORS);
+	setsockopt(a, IPPROTO_IPV6, IPV6_RECVERR, &one, sizeof(one));
+	enter(&R);
+	sh("ip -6 route add unreachable 2001:db8:b2::1/128");
+	assert_int_equal(send(a, "x", 1, 0), 1);
+	wait_until(A.errors == 1);
+	assert_int_equal(recv(a, A.held, 1, MSG_ERRQUEUE | MSG_DONTWAIT), -1);
+	enter(&A);
+	assert_int_equal(datapath_deliver(A.dp, A.error, A.error_len - 1), -EINVAL);
+	assert_int_equal(datapath_deliver(A.dp, A.error, 39), -EINVAL);
+	assert_int_equal(datapath_deliver(A.dp, A.error, A.error_len), 0);
+	expect_error(a, UNREACHABLE, 0, 0, "2001:db8:a2::ff");
+	close(a);
+}
+
 /* No daemon holds a socket for 140: the kernel's answer must not leave (I-17). */
 static void test_never_denied(void **state)
 {
@@ -339,8 +404,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, lab_up, lab_down)
 	const struct CMUnitTest tests[] = {
-		T(test_translation),	   T(test_extensions_stay),  T(test_kept_from_sockets),
-		T(test_plain_errors_pass), T(test_sockets_see_them), T(test_never_denied),
+		T(test_translation),
+		T(test_extensions_stay),
+		T(test_kept_from_sockets),
+		T(test_plain_errors_pass),
+		T(test_sockets_see_them),
+		T(test_never_denied),
+		T(test_kept_while_another_may_work),
+		T(test_delivered_late),
 	};
 
 	lab_begin();

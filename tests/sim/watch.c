@@ -157,6 +157,8 @@ static uint32_t flags_wanted(const struct watch_context *c)
 
 	if (c->state == ENGINE_ESTABLISHED && c->reap != REAP_OPERATIONAL)
 		flags |= SHIM6_PROJ_EXPLORING;
+	if (c->state == ENGINE_ESTABLISHED && c->choice && !shim6_pair_eq(&c->current, &c->ulid))
+		flags |= SHIM6_PROJ_HOLD_ERRORS; /* */
 	if ((c->state == ENGINE_ESTABLISHED || c->state == ENGINE_I2BIS_SENT) && !shim6_pair_eq(&c->current, &c->ulid))
 		flags |= SHIM6_PROJ_REWRITE;
 	if (c->state != ENGINE_I1_SENT)
@@ -201,6 +203,21 @@ static void check_unique(struct watch *w, const struct sim_host *h, const struct
 	}
 }
 
+static bool standing(const struct engine_locator_info *l)
+{
+	return !(l->flags & (REAP_LOC_DOWN | REAP_LOC_GONE));
+}
+
+static bool has_choice(const struct engine_ctx_info *info)
+{
+	unsigned pairs = 0;
+
+	for (unsigned i = 0; i < info->n_local; i++)
+		for (unsigned k = 0; k < info->n_peer; k++)
+			pairs += standing(&info->local[i]) && standing(&info->peer[k]);
+	return pairs >= 2;
+}
+
 static int see_context(void *arg, const struct engine_ctx_info *info)
 {
 	struct walk *v = arg;
@@ -213,7 +230,8 @@ static int see_context(void *arg, const struct engine_ctx_info *info)
 				    .ulid = info->ulid,
 				    .current = info->current,
 				    .state = info->state,
-				    .reap = info->reap };
+				    .reap = info->reap,
+				    .choice = has_choice(info) };
 
 	check_unique(v->w, v->h, &is);
 	check_projection(v->w, v->h, info->slot, &is);

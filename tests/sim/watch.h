@@ -20,6 +20,7 @@ struct watch_context {
 	struct shim6_pair ulid, current;
 	enum engine_state state;
 	enum reap_state reap;
+	bool choice; /* two pairs or more that are not known to be broken */
 };
 
 struct watch_payload {

@@ -82,6 +82,7 @@ struct datapath {
 	int packet_fd;
 	unsigned shim0, shim1;
 	unsigned shim0_mtu;
+	uint8_t shim0_mac[6];
 
 	struct sb_activity *activity; /* [max_contexts], shared with the programs */
 	size_t activity_len;

@@ -2,7 +2,8 @@
 /*
  * From the programs to the daemon: three ring buffers and the wish to refresh
  * cached routes, behind one file descriptor. And back: held segments, injected
- * into shim0 so that they meet the context as it is now and nothing else.
+ * into shim0 so that they meet the context as it is now and nothing else; and
+ * held errors, which come out of shim0 as if from outside.
  */
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
@@ -72,8 +73,15 @@ static int on_held(void *user, void *data, size_t len)
 	struct datapath *dp = user;
 	const struct sb_held *h = data;
 
-	if (len >= sizeof(*h) && h->len <= SB_HELD_MAX && h->slot < dp->cfg.max_contexts && dp->ev.held)
-		dp->ev.held(dp->user, h->slot, h->ct_local, h->packet, h->len);
+	bool error = len >= sizeof(*h) && h->len & SB_HELD_ERROR;
+	uint32_t n = len >= sizeof(*h) ? h->len & ~SB_HELD_ERROR : 0;
+
+	if (!n || n > SB_HELD_MAX || h->slot >= dp->cfg.max_contexts)
+		return 0;
+	if (error && dp->ev.error)
+		dp->ev.error(dp->user, h->slot, h->ct_local, h->packet, n);
+	else if (!error && dp->ev.held)
+		dp->ev.held(dp->user, h->slot, h->ct_local, h->packet, n);
 	return 0;
 }
 
@@ -210,6 +218,19 @@ int datapath_inject(struct datapath *dp, const uint8_t *packet, size_t len)
 	if (packet[6] == IPPROTO_TCP && len >= IP6_LEN + TCP_MIN)
 		return put_segment(dp, packet, len);
 	return put_packet(dp, packet, len);
+}
+
+int datapath_deliver(struct datapath *dp, const uint8_t *packet, size_t len)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET,
+				  .sll_protocol = htons(ETH_P_IPV6),
+				  .sll_ifindex = (int)dp->shim1,
+				  .sll_halen = 6 };
+
+	if (len < IP6_LEN || packet[0] >> 4 != 6 || len != IP6_LEN + ((size_t)packet[4] << 8 | packet[5]))
+		return -EINVAL;
+	memcpy(to.sll_addr, dp->shim0_mac, 6);
+	return sendto(dp->packet_fd, packet, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
 }
 
 static const char *const names[] = {

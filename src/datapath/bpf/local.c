@@ -37,6 +37,7 @@ int dp_config_write(struct datapath *dp)
 	uint32_t zero = 0;
 	int rc = mac_of(dp->shim0, c.shim0_mac);
 
+	memcpy(dp->shim0_mac, c.shim0_mac, sizeof(dp->shim0_mac));
 	return rc ? rc : bpf_map_update_elem(bpf_map__fd(dp->skel->maps.s6_config), &zero, &c, BPF_ANY);
 }
 

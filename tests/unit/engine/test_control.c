@@ -431,6 +431,45 @@ static void w05_some_locators_are_left_out(void **state)
 	sim_free(s);
 }
 
+/* A-19, I-02, I-16: errors about a path are kept while another pair may work, and the knob is off */
+static void a19_errors_are_kept_when_there_is_a_choice(void **state)
+{
+	struct sim *s = two_established(19);
+	struct shim6_pair ulid = ab(s), wanted = sim_ulids(s, 0, 1, 1, 1);
+	const uint32_t moved = SHIM6_PROJ_ACCEPT | SHIM6_PROJ_REWRITE;
+	const uint32_t *flags;
+	struct engine_ctx_info info;
+
+	(void)state;
+	assert_true(sim_context(A, &ulid, &info));
+	flags = &A->slot[info.slot].p.flags;
+	assert_int_equal(*flags, SHIM6_PROJ_ACCEPT); /* nothing is tagged */
+	assert_int_equal(engine_explore(A->engine, s->now, info.id, &wanted), ENGINE_OK);
+	assert_int_equal(*flags & SHIM6_PROJ_HOLD_ERRORS, 0);
+	sim_run(s, 5 * SIM_SECOND);
+	assert_int_equal(*flags, moved | SHIM6_PROJ_HOLD_ERRORS);
+	/* one locator here, two there; then one pair alone */
+	A->down[0] = true;
+	sim_set_local(A);
+	sim_run(s, SIM_SECOND);
+	assert_int_equal(*flags, moved | SHIM6_PROJ_HOLD_ERRORS);
+	B->down[0] = true;
+	sim_set_local(B);
+	sim_run(s, SIM_SECOND);
+	assert_int_equal(*flags, moved);
+	B->down[0] = false;
+	sim_set_local(B);
+	sim_run(s, SIM_SECOND);
+	assert_int_equal(*flags, moved | SHIM6_PROJ_HOLD_ERRORS);
+	s->config.deliver_errors = true;
+	engine_reconfigure(A->engine, s->now, &s->config);
+	assert_int_equal(*flags, moved);
+	s->config.deliver_errors = false;
+	engine_reconfigure(A->engine, s->now, &s->config);
+	assert_int_equal(*flags, moved | SHIM6_PROJ_HOLD_ERRORS);
+	sim_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -445,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a39_list_when_there_is_one),
 		cmocka_unit_test(y05_everything_lost),
 		cmocka_unit_test(w05_some_locators_are_left_out),
+		cmocka_unit_test(a19_errors_are_kept_when_there_is_a_choice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,7 +34,7 @@ static void failover_when_a_locator_dies(void **state)
 	assert_true(shim6_addr_eq(&b.current.local, &B->addr[1]));
 	assert_int_equal(a.reap, REAP_OPERATIONAL);
 	assert_int_equal(b.reap, REAP_OPERATIONAL);
-	assert_int_equal(A->slot[a.slot].p.flags, SHIM6_PROJ_ACCEPT | SHIM6_PROJ_REWRITE);
+	assert_int_equal(A->slot[a.slot].p.flags, SHIM6_PROJ_ACCEPT | SHIM6_PROJ_REWRITE | SHIM6_PROJ_HOLD_ERRORS);
 	assert_true(A->tagged_delivered > 0 && B->tagged_delivered > 0);
 	assert_int_equal(A->misdelivered + B->misdelivered, 0);
 	assert_int_equal(sim_events(A, ENGINE_EV_EXPLORING), 1);
