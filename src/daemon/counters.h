@@ -14,6 +14,7 @@
 	X(ctl_received)		 /* control messages read */                                                           \
 	X(ctl_no_pktinfo)	 /* dropped: destination address unknown */                                            \
 	X(ctl_truncated)	 /* dropped: longer than any Shim6 message may be */                                   \
+	X(ctl_fragmented)	 /* dropped: came in fragments */                                               \
 	X(icmp_received)	 /* ICMPv6 errors that quote protocol 140 */                                           \
 	X(icmp_foreign)		 /* ICMPv6 errors about something else: not ours */                                    \
 	X(locals_refused)	 /* local addresses beyond the limit */                                                \

@@ -16,6 +16,10 @@
 #define RECEIVE_MAX 2048 /* more than WIRE_MAX_PACKET: longer ones are seen to be too long */
 #define SOCKET_BUFFER (1 << 20)
 
+#ifndef IPV6_RECVFRAGSIZE
+#define IPV6_RECVFRAGSIZE 77
+#endif
+
 struct ctlsock {
 	int fd, icmp_fd;
 	struct ctlsock_events ev;
@@ -32,6 +36,8 @@ static int open_raw(int protocol)
 		return -1;
 	/* A burst of probes must fit; the default is kept where the larger size is refused. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	/* A kernel that does not tell of fragments hands over what it put together. */
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVFRAGSIZE, &on, sizeof(on));
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)) < 0) {
 		int e = errno;
 
@@ -107,32 +113,35 @@ int ctlsock_icmp_fd(const struct ctlsock *s)
 	return s->icmp_fd;
 }
 
-static bool destination(struct msghdr *m, struct shim6_addr *out)
-{
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
-		struct in6_pktinfo info;
-
-		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO)
-			continue;
-		memcpy(&info, CMSG_DATA(c), sizeof(info));
-		memcpy(out->b, &info.ipi6_addr, 16);
-		return true;
-	}
-	return false;
-}
-
 struct datagram {
 	struct shim6_addr src, dst;
 	bool has_dst, truncated;
+	bool fragmented; /* it came in pieces */
 	size_t len;
 };
+
+static void read_control(struct msghdr *m, struct datagram *d)
+{
+	d->has_dst = d->fragmented = false;
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
+		struct in6_pktinfo info;
+
+		if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVFRAGSIZE)
+			d->fragmented = true;
+		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_PKTINFO)
+			continue;
+		memcpy(&info, CMSG_DATA(c), sizeof(info));
+		memcpy(d->dst.b, &info.ipi6_addr, 16);
+		d->has_dst = true;
+	}
+}
 
 /* false: nothing there. A pending socket error (unreachable, told by ICMPv6) is not the end of the queue. */
 static bool receive(int fd, uint8_t *buf, struct datagram *d)
 {
 	union {
 		struct cmsghdr align;
-		uint8_t octets[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+		uint8_t octets[CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int))];
 	} control;
 	struct sockaddr_in6 from;
 	struct iovec iov = { .iov_base = buf, .iov_len = RECEIVE_MAX };
@@ -157,7 +166,7 @@ static bool receive(int fd, uint8_t *buf, struct datagram *d)
 	memcpy(d->src.b, &from.sin6_addr, 16);
 	d->len = (size_t)n;
 	d->truncated = m.msg_flags & MSG_TRUNC;
-	d->has_dst = destination(&m, &d->dst);
+	read_control(&m, d);
 	return true;
 }
 
@@ -168,6 +177,8 @@ void ctlsock_dispatch(struct ctlsock *s)
 	for (int i = 0; i < CTLSOCK_BATCH && receive(s->fd, s->buf, &d); i++) {
 		if (!d.has_dst) {
 			count(s->counters, DC_ctl_no_pktinfo);
+		} else if (d.fragmented) {
+			count(s->counters, DC_ctl_fragmented); /* all of them fit 1280 octets */
 		} else if (d.truncated) {
 			count(s->counters, DC_ctl_truncated);
 		} else {

@@ -185,6 +185,23 @@ def test_t017_bad_options(peer):
     assert peer.daemon.context(peer.addr) is None
 
 
+def test_a32_fragmented(peer):
+    """A-32: a control message in fragments: dropped, though it could be put together; whole, it is answered."""
+    body = w.i1(w.tag(), w.nonce(), w.option(100, bytes(40)))
+    ident = w.nonce().to_bytes(4, "big")
+
+    def pieces(cuts):
+        for at, end in zip(cuts, cuts[1:]):
+            more = end < len(body)
+            head = bytes([w.SHIM6, 0]) + (at | more).to_bytes(2, "big") + ident
+            peer.send(head + body[at:end], next_header=44)
+
+    peer.dropped(lambda: pieces([0, 24, len(body)]), "ctl_fragmented")
+    when = time.monotonic()
+    peer.send(body)
+    assert peer.expect(w.R1, when)
+
+
 def test_t017_noise(peer):
     """Random octets with a right checksum, of every type: the daemon goes on and keeps no state of it. What it answers
     is well formed: Message checks W-02, W-03, W-04, W-06, W-07, W-08, W-10, W-20, W-30..W-34, W-36."""

@@ -19,7 +19,7 @@ from netns import STARTS, inside, run, wait_until
 ANSWERS = 10  # s in which something comes that comes at once on an idle machine
 # Names of counters that tell a drop.
 DROPS = (".drop", ".limit", ".rx_truncated", ".rx_bad_length", ".rx_nested", ".rx_not_accepting", ".rx_failed",
-         ".rx_torn", ".icmp_unmatched", ".icmp_truncated", ".ctl_truncated")
+         ".rx_torn", ".icmp_unmatched", ".icmp_truncated", ".ctl_truncated", ".ctl_fragmented")
 ROUTER = "02:00:00:00:00:01"
 CONFIG = """
 [limits]
