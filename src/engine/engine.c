@@ -10,6 +10,7 @@
  *	locators.c   Ls(local), Ls(peer)   context.c    the table of contexts
  *	negative.c   E-FAILED, NO-SUPPORT  save.c       state across restarts
  *	emit.c       messages out          status.c     what operators see
+ *	owner.c      whose a message is
  */
 #include "engine/internal.h"
 

@@ -250,6 +250,15 @@ int engine_each(struct engine *e, int (*fn)(void *arg, const struct engine_ctx_i
 bool engine_get(struct engine *e, uint64_t id, struct engine_ctx_info *out);
 bool engine_slot_id(const struct engine *e, uint32_t slot, uint64_t *id);
 
+/*
+ * For those who watch: which context a decoded control message is of, that was sent, or received and handled.
+ * pair: our end first. false: of none, as an R1 or R1bis that we send.
+ */
+bool engine_owner(const struct engine *e, const struct shim6_pair *pair, bool sent, const struct wire_msg *m,
+		  uint64_t *id);
+/* The ULID pair that an I1, I2 or I2bis names: its option, or its addresses. Of other messages: their addresses. */
+void engine_message_ulids(const struct shim6_pair *pair, bool sent, const struct wire_msg *m, struct shim6_pair *ulid);
+
 struct engine_negative_info {
 	struct shim6_pair ulid;	 /* local unspecified: any */
 	enum engine_state state; /* E_FAILED or NO_SUPPORT */
