@@ -20,6 +20,8 @@
  *                                   "sets":[{"file","sec","prefixes":[...],"addresses":[...]}]}
  *   stats                          {"engine":{name:number},"datapath":{...},"daemon":{...}}
  *   events     {"since"?}          null, then the events kept with a "seq" above since, then those to come
+ *   trace      {"id"?,"local"?,"peer"?}  null, then what is told of messages from now on, of one context, of one
+ *                                  ULID pair, or to and from one address of a peer; a connection has one subscription
  *   negative                       [{"local","peer","state","left_s"}]
  *   reload                         {"changed":[key...],"restart":[key...]} (the second: those that wait for one)
  *   establish  {"local","peer"}    {"id"?}
@@ -39,6 +41,15 @@
  * An event:
  *   {"time" (ISO 8601 UTC, microseconds),"monotonic_s","seq","type","reason","text","id","ulid":{...},
  *    "from"?:{...},"to"?:{...},"took_ms"?,"silence_ms"?,"probes"?}
+ * After op "trace" (for those who may change things), each in a line of its own, in the order of what happened:
+ *   "message":     {"time","monotonic_s","direction":"sent"|"received","local","peer","octets":hexadecimal,
+ *                   "verdict":"sent"|"failed"|"accepted"|"dropped","counters":[why, as in stats...],
+ *                   "id"?,"state"?,"reap"? (of the context, once the message was handled),
+ *                   "verified"?:[the peer's locators that are proved by now...]}
+ *   "unknown_tag": {...,"tag"}     a payload packet that the data path did not know what to do with
+ *   "icmp":        {...,"type","code"} an ICMPv6 error; octets: the packet that it quotes, from its IPv6 header
+ *   "event":       an event, as above
+ *   "overflow":    N of these were missed
  * Tags are 12 hexadecimal digits in strings; addresses are canonical text (RFC 5952).
  *
  * Error codes: bad-request, unknown-op, bad-argument, no-context, not-permitted,

@@ -31,6 +31,12 @@ struct control_call {
 	void *cancel_arg;
 };
 
+enum subscription {
+	SUBSCRIBED_NOT, /* false */
+	SUBSCRIBED_EVENTS,
+	SUBSCRIBED_TRACE,
+};
+
 struct client {
 	uv_pipe_t pipe;
 	struct control_server *server;
@@ -46,10 +52,11 @@ struct client {
 	size_t searched; /* octets of in known to hold no end of line */
 	size_t line_len; /* of the first line with its end; 0: not whole yet */
 	bool reading;
-	bool subscribed;
-	bool eof; /* sends no more; closed once answered */
+	enum subscription subscribed;
+	void *filter; /* of traces */
+	bool eof;     /* sends no more; closed once answered */
 	bool closing;
-	uint64_t missed; /* events since the queue was full */
+	uint64_t missed; /* events or traces since the queue was full */
 };
 
 struct control_server {
@@ -61,6 +68,7 @@ struct control_server {
 	struct counters *counters;
 	struct client *clients;
 	unsigned n_clients, max_clients, open_handles;
+	unsigned n_traced;
 	char group[33];
 	bool has_group;
 	gid_t gid; /* of group, looked up once: that may take long */
@@ -100,6 +108,7 @@ static void client_closed(uv_handle_t *handle)
 	struct control_server *s = c->server;
 
 	free(c->in);
+	free(c->filter);
 	free(c);
 	handle_gone(s);
 }
@@ -128,6 +137,7 @@ static void close_client(struct client *c)
 	if (c->closing)
 		return;
 	c->closing = true;
+	s->n_traced -= c->subscribed == SUBSCRIBED_TRACE;
 	for (struct client **link = &s->clients; *link; link = &(*link)->next) {
 		if (*link == c) {
 			*link = c->next;
@@ -231,15 +241,22 @@ static void tell_missed(struct client *c)
 	send_line(c, o);
 }
 
+/* A subscriber that does not read gets no more until it does. */
+static bool left_out(struct client *c)
+{
+	if (!c->missed && uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) <= CONTROL_EVENT_QUEUE)
+		return false;
+	c->missed++;
+	count(c->server->counters, DC_control_events_missed);
+	return true;
+}
+
 static void send_event(struct client *c, struct json_object *event)
 {
 	struct json_object *o;
 
-	if (c->missed || uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) > CONTROL_EVENT_QUEUE) {
-		c->missed++;
-		count(c->server->counters, DC_control_events_missed);
+	if (left_out(c))
 		return;
-	}
 	o = new_line();
 	json_object_object_add(o, "event", json_object_get(event));
 	send_line(c, o);
@@ -251,8 +268,46 @@ void control_server_event(struct control_server *s, struct json_object *event)
 
 	for (struct client *c = s->clients; c; c = next) {
 		next = c->next;
-		if (c->subscribed)
+		if (c->subscribed == SUBSCRIBED_EVENTS)
 			send_event(c, event);
+	}
+}
+
+bool control_server_traced(const struct control_server *s)
+{
+	return s->n_traced > 0;
+}
+
+void control_server_trace(struct control_server *s, const struct control_trace *t)
+{
+	struct json_object *value = NULL, *o;
+	struct client *next;
+
+	for (struct client *c = s->clients; c; c = next) {
+		next = c->next;
+		if (c->subscribed != SUBSCRIBED_TRACE || !t->wants(c->filter, t->what) || left_out(c))
+			continue;
+		if (!value)
+			value = t->make(t->what);
+		o = new_line();
+		json_object_object_add(o, t->member, json_object_get(value));
+		send_line(c, o);
+	}
+	json_object_put(value);
+}
+
+void control_server_trace_missed(struct control_server *s, uint64_t n)
+{
+	struct client *next;
+
+	for (struct client *c = s->clients; c; c = next) {
+		next = c->next;
+		if (c->subscribed != SUBSCRIBED_TRACE)
+			continue;
+		c->missed += n;
+		counter_add(s->counters, DC_control_events_missed, n);
+		if (uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) < CONTROL_EVENT_QUEUE / 2)
+			tell_missed(c);
 	}
 }
 
@@ -330,13 +385,32 @@ void control_fail(struct control_call *call, const char *code, const char *hint,
 	answer(call, error_line(code, hint, message));
 }
 
+/* The last one counts. */
+static void subscribe(struct client *c, enum subscription to, void *filter)
+{
+	c->server->n_traced -= c->subscribed == SUBSCRIBED_TRACE;
+	c->server->n_traced += to == SUBSCRIBED_TRACE;
+	c->subscribed = to;
+	free(c->filter);
+	c->filter = filter;
+}
+
+void control_subscribe_trace(struct control_call *call, void *filter)
+{
+	if (call->client)
+		subscribe(call->client, SUBSCRIBED_TRACE, filter);
+	else
+		free(filter);
+	control_ok(call, NULL);
+}
+
 void control_subscribe(struct control_call *call, struct json_object *backlog)
 {
 	struct client *c = call->client;
 	size_t n = backlog ? json_object_array_length(backlog) : 0;
 
 	if (c)
-		c->subscribed = true;
+		subscribe(c, SUBSCRIBED_EVENTS, NULL);
 	control_ok(call, NULL);
 	for (size_t i = 0; c && !c->closing && i < n; i++)
 		send_event(c, json_object_array_get_idx(backlog, i));

@@ -5,14 +5,14 @@
  * of control_verbs.c, which is called once per well-formed request and answers
  * exactly once, at once or later.
  *
- * Whoever may open the socket may read status. Operations that change something
- * are for root, and for members of the configured group (SO_PEERCRED).
+ * Whoever may open the socket may read status. Operations that change something,
+ * and traces, are for root, and for members of the configured group (SO_PEERCRED).
  *
  * Bounds: connections, of which the last quarter is kept for those who may
  * change things; octets of a request line (CONTROL_LINE_MAX, a sixteenth of it
- * for others); octets queued for a client that subscribed to events and does not
- * read: then events are left out and their number is told once the client reads
- * again. A client whose request is being worked on may send at most one line's
+ * for others); octets queued for a client that subscribed to events or traces and
+ * does not read: then these are left out and their number is told once the client
+ * reads again. A client whose request is being worked on may send at most one line's
  * worth ahead; one that leaves answers unread is not listened to. Clients take
  * turns, request by request, and all together take a few milliseconds of each
  * turn of the loop: nobody holds up the protocol by asking.
@@ -47,6 +47,19 @@ unsigned control_server_clients(const struct control_server *s);
 /* Send one event (the value of "event") to those who subscribed. Does not take it over. */
 void control_server_event(struct control_server *s, struct json_object *event);
 
+/* Does anybody subscribe to traces? */
+bool control_server_traced(const struct control_server *s);
+/* Send a line {"v":1,member:...} to those subscribers to traces whose filter wants it; it is made for the first one. */
+struct control_trace {
+	const char *member;
+	bool (*wants)(const void *filter, void *what);
+	struct json_object *(*make)(void *what);
+	void *what;
+};
+void control_server_trace(struct control_server *s, const struct control_trace *t);
+/* So many were left out before they could be offered to anybody. */
+void control_server_trace_missed(struct control_server *s, uint64_t n);
+
 /* --- for the handler ------------------------------------------------------ */
 
 /* May this client change things? If not, the call is answered and false returned. */
@@ -63,6 +76,8 @@ void control_fail(struct control_call *call, const char *code, const char *hint,
  * backlog (an array, or NULL; taken over), then those to come.
  */
 void control_subscribe(struct control_call *call, struct json_object *backlog);
+/* Answers with null and makes the client a subscriber to traces, with a filter (from malloc, taken over). */
+void control_subscribe_trace(struct control_call *call, void *filter);
 /* Called when the client goes away before the answer; the answer is due all the same. */
 void control_on_cancel(struct control_call *call, void (*cancel)(void *arg), void *arg);
 

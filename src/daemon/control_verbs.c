@@ -145,6 +145,12 @@ static void verb_events(struct daemon *d, struct control_call *call, struct json
 	control_subscribe(call, backlog);
 }
 
+/* Octets of messages are as private as a capture, and each costs something: not for everybody. */
+static void verb_trace(struct daemon *d, struct control_call *call, struct json_object *args)
+{
+	trace_subscribe(d, call, args);
+}
+
 static void verb_addr_list(struct daemon *d, struct control_call *call, struct json_object *args)
 {
 	(void)args;
@@ -373,7 +379,7 @@ static void verb_addr_delete(struct daemon *d, struct control_call *call, struct
 static const struct verb {
 	const char *op;
 	void (*fn)(struct daemon *d, struct control_call *call, struct json_object *args);
-	bool changes;
+	bool privileged;
 } verbs[] = {
 	{ "status", verb_status, false },
 	{ "contexts", verb_contexts, false },
@@ -381,6 +387,7 @@ static const struct verb {
 	{ "stats", verb_stats, false },
 	{ "events", verb_events, false },
 	{ "negative", verb_negative, false },
+	{ "trace", verb_trace, true },
 	{ "addr.list", verb_addr_list, false },
 	{ "reload", verb_reload, true },
 	{ "establish", verb_establish, true },
@@ -395,7 +402,7 @@ void daemon_control(void *user, struct control_call *call, const char *op, struc
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(verbs[i].op, op) != 0)
 			continue;
-		if (!verbs[i].changes || control_may_change(call))
+		if (!verbs[i].privileged || control_may_change(call))
 			verbs[i].fn(user, call, args);
 		return;
 	}

@@ -43,7 +43,7 @@
 	X(control_refused)	 /* control connections over the limit */                                              \
 	X(control_bad)		 /* requests that were no request */                                                   \
 	X(control_denied)	 /* requests refused for want of rights */                                             \
-	X(control_events_missed) /* events a slow client did not get */                                                \
+	X(control_events_missed) /* events and traced messages a slow client did not get */                            \
 	X(turn_longest_us)	 /* no count: processor time of the longest turn of the loop */                        \
 	X(turns_slow)		 /* turns of more than 50 ms */                                                        \
 	X(dad_collisions)	 /* HBA addresses found in use by another host */                                      \

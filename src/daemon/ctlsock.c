@@ -122,6 +122,7 @@ struct datagram {
 
 static void read_control(struct msghdr *m, struct datagram *d)
 {
+	d->dst = (struct shim6_addr){ { 0 } };
 	d->has_dst = d->fragmented = false;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c)) {
 		struct in6_pktinfo info;
@@ -170,17 +171,30 @@ static bool receive(int fd, uint8_t *buf, struct datagram *d)
 	return true;
 }
 
+/* Not for the engine. */
+static bool refusal(const struct datagram *d, enum daemon_counter *why)
+{
+	if (!d->has_dst)
+		*why = DC_ctl_no_pktinfo;
+	else if (d->fragmented)
+		*why = DC_ctl_fragmented; /* all of them fit 1280 octets */
+	else if (d->truncated)
+		*why = DC_ctl_truncated;
+	else
+		return false;
+	return true;
+}
+
 void ctlsock_dispatch(struct ctlsock *s)
 {
 	struct datagram d;
 
 	for (int i = 0; i < CTLSOCK_BATCH && receive(s->fd, s->buf, &d); i++) {
-		if (!d.has_dst) {
-			count(s->counters, DC_ctl_no_pktinfo);
-		} else if (d.fragmented) {
-			count(s->counters, DC_ctl_fragmented); /* all of them fit 1280 octets */
-		} else if (d.truncated) {
-			count(s->counters, DC_ctl_truncated);
+		enum daemon_counter why;
+
+		if (refusal(&d, &why)) {
+			count(s->counters, why);
+			s->ev.refused(s->user, &d.src, &d.dst, s->buf, d.len, why);
 		} else {
 			count(s->counters, DC_ctl_received);
 			s->ev.control(s->user, &d.src, &d.dst, s->buf, d.len);

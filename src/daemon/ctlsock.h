@@ -20,6 +20,9 @@ struct ctlsock;
 struct ctlsock_events {
 	void (*control)(void *user, const struct shim6_addr *src, const struct shim6_addr *dst, const uint8_t *msg,
 			size_t len);
+	/* Not even handed on; dst is unspecified where it is unknown. */
+	void (*refused)(void *user, const struct shim6_addr *src, const struct shim6_addr *dst, const uint8_t *msg,
+			size_t len, enum daemon_counter why);
 	/* quote: from its IPv6 header, whose next header is 140 */
 	void (*icmp)(void *user, uint8_t type, uint8_t code, uint32_t param, const uint8_t *quote, size_t len);
 };

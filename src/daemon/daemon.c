@@ -232,10 +232,11 @@ static bool make_parts(struct daemon *d, char *err, size_t err_len)
 	d->held = held_new(&held, &d->counters);
 	d->errors = errors_new(&d->counters, deliver_error, d);
 	d->events = events_new();
+	d->trace = trace_new();
 	d->sockets = sockets_new();
 	d->locals = calloc(1, sizeof(*d->locals));
 	d->locals_next = calloc(1, sizeof(*d->locals_next));
-	if (d->hba && d->held && d->errors && d->events && d->sockets && d->locals && d->locals_next)
+	if (d->hba && d->held && d->errors && d->events && d->trace && d->sockets && d->locals && d->locals_next)
 		return true;
 	snprintf(err, err_len, "out of memory");
 	return false;
@@ -326,6 +327,7 @@ void daemon_stop(struct daemon *d)
 	hba_free(d->hba);
 	held_free(d->held);
 	events_free(d->events);
+	trace_free(d->trace);
 	sockets_free(d->sockets);
 	free(d->locals);
 	free(d->locals_next);

@@ -32,6 +32,7 @@
 #include "daemon/errors.h"
 #include "daemon/locals.h"
 #include "daemon/state.h"
+#include "daemon/trace.h"
 #include "host/sadr.h"
 #include "host/sockets.h"
 #include "datapath/datapath.h"
@@ -80,6 +81,7 @@ struct daemon {
 	struct held *held;
 	struct errors *errors;
 	struct events *events;
+	struct trace *trace;
 	struct control_server *control;
 	struct generate_job *job;
 	struct control_call *job_call;

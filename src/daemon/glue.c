@@ -21,7 +21,11 @@ static bool op_send(void *user, const struct shim6_addr *src, const struct shim6
 	const struct local *l = locals_find(d->locals, src);
 
 	/* An address that is no locator (an Error answered from one that just went) leaves by any interface. */
-	return ctlsock_send(d->ctl, src, l ? l->ifindex : 0, dst, msg, len);
+	bool ok = ctlsock_send(d->ctl, src, l ? l->ifindex : 0, dst, msg, len);
+
+	if (trace_on(d))
+		trace_sent(d, src, dst, msg, len, ok);
+	return ok;
 }
 
 static bool op_install(void *user, uint32_t slot, const struct shim6_projection *p)
@@ -163,8 +167,11 @@ static void op_event(void *user, const struct engine_event *ev)
 	}
 	daemon_pending(d, ev->id, ev->slot, ev->type == ENGINE_EV_SWITCHED || ev->type == ENGINE_EV_RECOVERED);
 	o = events_add(d->events, ev);
-	if (o && d->control)
-		control_server_event(d->control, o);
+	if (!o || !d->control)
+		return;
+	control_server_event(d->control, o);
+	if (trace_on(d))
+		trace_event(d, ev, o);
 }
 
 const struct engine_ops daemon_engine_ops = {
@@ -186,27 +193,46 @@ static void in_control(void *user, const struct shim6_addr *src, const struct sh
 		       size_t len)
 {
 	struct daemon *d = user;
+	bool traced = trace_on(d) && trace_received(d, src, dst, msg, len);
 
 	engine_input_control(d->engine, daemon_now(), src, dst, msg, len);
+	if (traced)
+		trace_handled(d);
+}
+
+static void in_refused(void *user, const struct shim6_addr *src, const struct shim6_addr *dst, const uint8_t *msg,
+		       size_t len, enum daemon_counter why)
+{
+	struct daemon *d = user;
+
+	if (trace_on(d))
+		trace_refused(d, src, dst, msg, len, counter_name(why));
 }
 
 static void in_icmp(void *user, uint8_t type, uint8_t code, uint32_t param, const uint8_t *quote, size_t len)
 {
 	struct daemon *d = user;
+	bool traced = trace_on(d) && trace_icmp(d, type, code, quote, len);
 
 	engine_input_icmp(d->engine, daemon_now(), type, code, param, quote, len);
+	if (traced)
+		trace_handled(d);
 }
 
 const struct ctlsock_events daemon_ctlsock_events = {
 	.control = in_control,
+	.refused = in_refused,
 	.icmp = in_icmp,
 };
 
 static void dp_unknown_tag(void *user, const struct shim6_addr *src, const struct shim6_addr *dst, uint64_t tag)
 {
 	struct daemon *d = user;
+	bool traced = trace_on(d) && trace_unknown_tag(d, src, dst, tag);
 
 	engine_input_unknown_tag(d->engine, daemon_now(), src, dst, tag);
+	if (traced)
+		trace_handled(d);
 }
 
 /* A notice may be older than the context that has the slot now. */

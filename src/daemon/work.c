@@ -103,6 +103,7 @@ void daemon_settle(struct daemon *d)
 		engine_timer(d->engine, now);
 		deadline = engine_next_deadline(d->engine);
 	}
+	trace_flush(d);
 	clear_dead_interfaces(d);
 	/* First the segments that a connection waits for, then the journal. */
 	for (size_t i = 0; i < d->n_pending; i++) {

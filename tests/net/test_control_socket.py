@@ -89,6 +89,7 @@ def test_wrong_arguments(host):
         "drop": {"id": 1},
         "addr.generate": {"prefixes": ["2001:db8:a:1::/64"], "sec": 0, "key": "x", "name": "n"},
         "addr.delete": {"file": "none"},
+        "trace": {"id": 1, "local": host.addresses[0], "peer": peer},
         "status": {}, "locators": {}, "stats": {}, "negative": {}, "addr.list": {}, "reload": {},
     }
     wrong = [
@@ -108,7 +109,7 @@ def test_wrong_arguments(host):
                         assert e.code in CODES, (op, key, value, e)
                         assert e.message
                     n += 1
-                    if op == "events":  # subscribed now, and for good
+                    if op in ("events", "trace"):  # subscribed now, and for good
                         c.close()
                         c = control.Client(host.socket)
         assert n > 500
@@ -228,7 +229,7 @@ def ask(op, **args):
     return "ok" if reply["ok"] else reply["error"]["code"]
 for op in "status", "contexts", "locators", "stats", "negative", "addr.list", "events":
     print(op, ask(op))
-for op, args in (("reload", {}), ("establish", {"local": "::1", "peer": "::1"}), ("explore", {"id": 1}),
+for op, args in (("reload", {}), ("trace", {}), ("establish", {"local": "::1", "peer": "::1"}), ("explore", {"id": 1}),
                  ("drop", {"id": 1}), ("addr.generate", {"prefixes": []}), ("addr.delete", {"file": sys.argv[2]})):
     print(op, ask(op, **args))
 """
@@ -240,8 +241,8 @@ def test_rights(host):
     replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE, "hba0").splitlines())
     looks = {"status", "contexts", "locators", "stats", "negative", "addr.list", "events"}
     assert {op for op, verdict in replies.items() if verdict == "ok"} == looks
-    assert {v for op, v in replies.items() if op not in looks} == {"not-permitted"} and len(replies) == 13
-    assert denied() == 6 and (host.state_dir / "hba/hba0.set").exists()
+    assert {v for op, v in replies.items() if op not in looks} == {"not-permitted"} and len(replies) == 14
+    assert denied() == 7 and (host.state_dir / "hba/hba0.set").exists()
 
     host.config.write_text(good + "[daemon]\ncontrol_group = mail\n")
     host.ask("reload")
