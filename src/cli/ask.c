@@ -92,8 +92,8 @@ static void append(struct json_object *list, struct json_object *page)
 }
 
 /* A long list of contexts comes in pages: "more" is the id to go on after. */
-static int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
-		  struct json_object **result)
+int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
+	   struct json_object **result)
 {
 	struct json_object *more, *page;
 	int code = ask_page(c, client, op, args, result, &more);

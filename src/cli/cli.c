@@ -34,6 +34,9 @@ enum option {
 	OPT_PREFIX,
 	OPT_SEC,
 	OPT_KEY,
+	OPT_COUNT,
+	OPT_FOR,
+	OPT_PCAP,
 };
 
 static const struct {
@@ -48,7 +51,8 @@ static const struct {
 	{ "--json", OPT_JSON, NO_VALUE }, { "--socket", OPT_SOCKET, VALUE }, { "--color", OPT_COLOR, MAYBE_VALUE },
 	{ "--help", OPT_HELP, NO_VALUE }, { "-h", OPT_HELP, NO_VALUE },	     { "--version", OPT_VERSION, NO_VALUE },
 	{ "-V", OPT_VERSION, NO_VALUE },  { "--prefix", OPT_PREFIX, VALUE }, { "--sec", OPT_SEC, VALUE },
-	{ "--key", OPT_KEY, VALUE },
+	{ "--key", OPT_KEY, VALUE },	  { "--count", OPT_COUNT, VALUE },   { "--for", OPT_FOR, VALUE },
+	{ "--pcap", OPT_PCAP, VALUE },
 };
 
 struct reading {
@@ -57,7 +61,7 @@ struct reading {
 	const char *words[MAX_WORDS];
 	unsigned n_words;
 	bool version;
-	bool addr_option;
+	unsigned takes; /* flags of the verbs that take the options seen */
 };
 
 static bool set_color(struct cli *c, const char *when)
@@ -103,8 +107,20 @@ static bool set_option(struct cli *c, struct reading *r, enum option option, con
 	case OPT_KEY:
 		c->key_file = value;
 		break;
+	case OPT_COUNT:
+		c->count = value;
+		r->takes |= VERB_TRACE_OPTIONS;
+		return true;
+	case OPT_FOR:
+		c->seconds = value;
+		r->takes |= VERB_TRACE_OPTIONS;
+		return true;
+	case OPT_PCAP:
+		c->pcap = value;
+		r->takes |= VERB_TRACE_OPTIONS;
+		return true;
 	}
-	r->addr_option = true;
+	r->takes |= VERB_ADDR_OPTIONS;
 	return true;
 }
 
@@ -190,9 +206,12 @@ static bool settle_verb(struct cli *c, struct reading *r)
 			 c->verb->args);
 		return false;
 	}
-	if (r->addr_option && !(c->verb->flags & VERB_ADDR_OPTIONS)) {
-		complain(c, CLI_USAGE, "--prefix, --sec and --key belong to addr generate", "%s takes no such option",
-			 c->verb->name);
+	if (r->takes & ~c->verb->flags) {
+		complain(c, CLI_USAGE,
+			 r->takes & ~c->verb->flags & VERB_ADDR_OPTIONS
+				 ? "--prefix, --sec and --key belong to addr generate"
+				 : "--count, --for and --pcap belong to trace",
+			 "%s takes no such option", c->verb->name);
 		return false;
 	}
 	return true;

@@ -2,7 +2,7 @@
 /*
  * The command shim6. cli.c reads the command line, find.c looks the verb up in
  * the table (verbs.c), ask.c asks the daemon and prints the reply, as JSON or
- * by the verb's own function (show.c, show_lists.c). offline.c has what works
+ * by the verb's own function (show.c, show_lists.c). trace.c follows messages. offline.c has what works
  * without the daemon: addr generate and lab, which are other programs.
  *
  * Exit codes (enum cli_exit): 0 done, 1 the daemon refused or failed, 2 wrong
@@ -42,12 +42,14 @@ struct cli {
 	unsigned n_prefixes;
 	const char *sec;
 	const char *key_file;
+	const char *count, *seconds, *pcap; /* of trace */
 };
 
 enum verb_flag {
-	VERB_ADDR_OPTIONS = 1, /* takes --prefix, --sec, --key */
-	VERB_SLOW = 2,	       /* the daemon may take as long as it wants */
-	VERB_PASS = 4,	       /* everything behind the verb is another program's */
+	VERB_ADDR_OPTIONS = 1,	/* takes --prefix, --sec, --key */
+	VERB_SLOW = 2,		/* the daemon may take as long as it wants */
+	VERB_PASS = 4,		/* everything behind the verb is another program's */
+	VERB_TRACE_OPTIONS = 8, /* takes --count, --for, --pcap */
 };
 
 struct verb {
@@ -83,6 +85,9 @@ int ask_connect(struct cli *c, struct control_client **client);
 int ask_try(struct cli *c, struct control_client **client);
 /* One ordinary verb: arguments, request, reply. client may be NULL. */
 int ask_verb(struct cli *c, struct control_client *client);
+/* As ask(), on a connection that goes on. */
+int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
+	   struct json_object **result);
 /* The events verb. */
 int ask_events(struct cli *c);
 void print_json(struct cli *c, struct json_object *o);
@@ -101,6 +106,9 @@ void show_established(const struct output *o, struct json_object *result);
 void show_generated(const struct output *o, struct json_object *result);
 void show_sets(const struct output *o, struct json_object *result);
 void show_event(const struct output *o, struct json_object *event);
+
+/* trace.c */
+int run_trace(struct cli *c);
 
 /* offline.c: these replace the process, and return only when they cannot. */
 int run_lab(struct cli *c);

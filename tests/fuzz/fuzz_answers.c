@@ -33,6 +33,7 @@ static char *const lines[][3] = {
 	{ "drop", "7" },
 	{ "addr", "list" },
 	{ "addr", "delete", "hba0" },
+	{ "trace", "--for", "0.02" },
 };
 #define N_LINES (sizeof(lines) / sizeof(lines[0]))
 
