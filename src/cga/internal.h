@@ -66,6 +66,9 @@ int cga_der_take(struct octets *in, uint8_t tag, struct octets *body);
 /* The same for an INTEGER of zero or more; a leading zero octet is left out of value. */
 int cga_der_unsigned(struct octets *in, struct octets *value);
 
+#define RSA_MIN_BITS 1024 /* HS-05 */
+#define RSA_MAX_BITS 4096 /* HS-10 */
+
 /* AlgorithmIdentifier of an RSA key, without its head: rsaEncryption, NULL (HE-08) */
 #define CGA_RSA_ENCRYPTION 13
 extern const uint8_t cga_rsa_encryption[CGA_RSA_ENCRYPTION];

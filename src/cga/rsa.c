@@ -8,8 +8,6 @@
  */
 #include "cga/internal.h"
 
-#define RSA_MIN_BITS 1024
-#define RSA_MAX_BITS 4096
 #define EXPONENT_MAX_OCTETS 4 /* below 2^32 */
 
 int cga_der_take(struct octets *in, uint8_t tag, struct octets *body)

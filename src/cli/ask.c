@@ -70,7 +70,8 @@ static int ask_page(struct cli *c, struct control_client *client, const char *op
 {
 	bool slow = c->verb && (c->verb->flags & VERB_SLOW);
 	struct json_object *reply;
-	int err = control_call(client, op, args, &reply, slow ? -1 : REPLY_TIMEOUT_MS);
+	int err = slow ? call_with_progress(c, client, op, args, &reply)
+		       : control_call(client, op, args, &reply, REPLY_TIMEOUT_MS);
 	int code;
 
 	*result = *more = NULL;

@@ -34,6 +34,7 @@ enum option {
 	OPT_PREFIX,
 	OPT_SEC,
 	OPT_KEY,
+	OPT_NEW_KEY,
 	OPT_COUNT,
 	OPT_FOR,
 	OPT_PCAP,
@@ -48,11 +49,11 @@ static const struct {
 		MAYBE_VALUE
 	} value;
 } options[] = {
-	{ "--json", OPT_JSON, NO_VALUE }, { "--socket", OPT_SOCKET, VALUE }, { "--color", OPT_COLOR, MAYBE_VALUE },
-	{ "--help", OPT_HELP, NO_VALUE }, { "-h", OPT_HELP, NO_VALUE },	     { "--version", OPT_VERSION, NO_VALUE },
-	{ "-V", OPT_VERSION, NO_VALUE },  { "--prefix", OPT_PREFIX, VALUE }, { "--sec", OPT_SEC, VALUE },
-	{ "--key", OPT_KEY, VALUE },	  { "--count", OPT_COUNT, VALUE },   { "--for", OPT_FOR, VALUE },
-	{ "--pcap", OPT_PCAP, VALUE },
+	{ "--json", OPT_JSON, NO_VALUE }, { "--socket", OPT_SOCKET, VALUE },   { "--color", OPT_COLOR, MAYBE_VALUE },
+	{ "--help", OPT_HELP, NO_VALUE }, { "-h", OPT_HELP, NO_VALUE },	       { "--version", OPT_VERSION, NO_VALUE },
+	{ "-V", OPT_VERSION, NO_VALUE },  { "--prefix", OPT_PREFIX, VALUE },   { "--sec", OPT_SEC, VALUE },
+	{ "--key", OPT_KEY, VALUE },	  { "--count", OPT_COUNT, VALUE },     { "--for", OPT_FOR, VALUE },
+	{ "--pcap", OPT_PCAP, VALUE },	  { "--new-key", OPT_NEW_KEY, VALUE },
 };
 
 struct reading {
@@ -106,6 +107,9 @@ static bool set_option(struct cli *c, struct reading *r, enum option option, con
 		break;
 	case OPT_KEY:
 		c->key_file = value;
+		break;
+	case OPT_NEW_KEY:
+		c->new_key = value;
 		break;
 	case OPT_COUNT:
 		c->count = value;
@@ -209,7 +213,7 @@ static bool settle_verb(struct cli *c, struct reading *r)
 	if (r->takes & ~c->verb->flags) {
 		complain(c, CLI_USAGE,
 			 r->takes & ~c->verb->flags & VERB_ADDR_OPTIONS
-				 ? "--prefix, --sec and --key belong to addr generate"
+				 ? "--prefix, --sec, --key and --new-key belong to addr generate"
 				 : "--count, --for and --pcap belong to trace",
 			 "%s takes no such option", c->verb->name);
 		return false;

@@ -41,12 +41,12 @@ struct cli {
 	const char *prefixes[CLI_MAX_PREFIXES];
 	unsigned n_prefixes;
 	const char *sec;
-	const char *key_file;
+	const char *key_file, *new_key;
 	const char *count, *seconds, *pcap; /* of trace */
 };
 
 enum verb_flag {
-	VERB_ADDR_OPTIONS = 1,	/* takes --prefix, --sec, --key */
+	VERB_ADDR_OPTIONS = 1,	/* takes --prefix, --sec, --key, --new-key */
 	VERB_SLOW = 2,		/* the daemon may take as long as it wants */
 	VERB_PASS = 4,		/* everything behind the verb is another program's */
 	VERB_TRACE_OPTIONS = 8, /* takes --count, --for, --pcap */
@@ -113,6 +113,12 @@ int run_trace(struct cli *c);
 /* offline.c: these replace the process, and return only when they cannot. */
 int run_lab(struct cli *c);
 int run_addr_generate(struct cli *c);
+/* progress.c: an address set in the making */
+void show_progress(const struct output *o, struct json_object *progress);
+int run_addr_list(struct cli *c);
+/* As control_call(), telling on the error stream how far the daemon is. */
+int call_with_progress(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
+		       struct json_object **reply);
 
 /* find.c: NULL after a complaint. */
 const struct verb *find_first(struct cli *c, const char *word);

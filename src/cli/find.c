@@ -140,7 +140,7 @@ const struct verb *find_first(struct cli *c, const char *word)
 const struct verb *find_verb(struct cli *c, const char *const *words, unsigned n, unsigned *used)
 {
 	const struct verb *v = find_first(c, words[0]);
-	size_t len, first_len;
+	size_t len;
 
 	*used = 1;
 	if (!v)
@@ -151,7 +151,7 @@ const struct verb *find_verb(struct cli *c, const char *const *words, unsigned n
 	*used = 2;
 	if (n >= 2)
 		return pick(c, words[1], 1, v);
-	word_of(v, 0, &first_len);
-	complain(c, CLI_USAGE, "see shim6 help", "%.*s alone is no verb", (int)first_len, v->name);
-	return NULL;
+	/* A group alone shows what there is. */
+	*used = 1;
+	return pick(c, "list", 1, v);
 }

@@ -56,7 +56,7 @@ int run_lab(struct cli *c)
 
 static int exec_generate(struct cli *c)
 {
-	const char *argv[2 * CLI_MAX_PREFIXES + 9];
+	const char *argv[2 * CLI_MAX_PREFIXES + 11];
 	size_t k = 0;
 
 	argv[k++] = "shim6d";
@@ -73,6 +73,10 @@ static int exec_generate(struct cli *c)
 	if (c->key_file) {
 		argv[k++] = "--key";
 		argv[k++] = c->key_file;
+	}
+	if (c->new_key) {
+		argv[k++] = "--new-key";
+		argv[k++] = c->new_key;
 	}
 	if (c->json)
 		argv[k++] = "--json";

@@ -18,7 +18,14 @@ static void set_lines(const struct output *o, struct json_object *set)
 	put(o, INK_TITLE, "set");
 	put(o, INK_NONE, ": ");
 	put(o, INK_BOLD, "%s", js_text(set, "file"));
-	put(o, INK_NONE, ", Sec %.0f\n", js_number(set, "sec"));
+	put(o, INK_NONE, ", Sec %.0f", js_number(set, "sec"));
+	if (js_bool(set, "key"))
+		put(o, INK_NONE, ", with a key of %.0f bits", js_number(set, "key_bits"));
+	if (js_bool(set, "given_up"))
+		put(o, INK_BAD, ", not used: three collisions of addresses; look for a host that copies them");
+	else if (js_number(set, "collisions") > 0)
+		put(o, INK_WARN, ", collisions of addresses: %.0f", js_number(set, "collisions"));
+	put(o, INK_NONE, "\n");
 	for (size_t i = 0; i < js_length(addresses); i++) {
 		struct json_object *used = i < js_length(configured) ? json_object_array_get_idx(configured, i) : NULL;
 

@@ -147,6 +147,19 @@ static bool args_generate(struct cli *c, struct json_object *args)
 		}
 	}
 	json_object_object_add(args, "sec", json_object_new_int64(sec));
+	if (c->new_key && c->key_file) {
+		complain(c, CLI_USAGE, NULL, "give --key or --new-key, not both");
+		return false;
+	}
+	if (c->new_key) {
+		long bits = strtol(c->new_key, &end, 10);
+
+		if (*end || end == c->new_key || bits < 1024 || bits > 3072) {
+			complain(c, CLI_USAGE, "1024 to 3072 bits", "'%s' is no length of a key", c->new_key);
+			return false;
+		}
+		json_object_object_add(args, "new_key", json_object_new_int64(bits));
+	}
 	return !c->key_file || add_key(c, args);
 }
 
@@ -216,7 +229,7 @@ const struct verb verbs[] = {
 	  .op = "drop",
 	  .arguments = args_id },
 	{ .name = "addr generate",
-	  .args = "--prefix P... [--sec N] [--key FILE]",
+	  .args = "--prefix P... [--sec N] [--key FILE|--new-key BITS]",
 	  .summary = "make a set of addresses that prove each other (HBA)",
 	  .flags = VERB_ADDR_OPTIONS | VERB_SLOW,
 	  .op = "addr.generate",
@@ -225,9 +238,10 @@ const struct verb verbs[] = {
 	  .run = run_addr_generate },
 	{ .name = "addr list",
 	  .args = "",
-	  .summary = "the sets and which addresses are in use",
+	  .summary = "the sets and which addresses are in use (also addr alone)",
 	  .op = "addr.list",
-	  .show = show_sets },
+	  .show = show_sets,
+	  .run = run_addr_list },
 	{ .name = "addr delete",
 	  .args = "FILE",
 	  .summary = "delete a set",

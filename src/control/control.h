@@ -17,7 +17,7 @@
  *                                   "send_timeout_s","contexts":N,"established":N,"exploring":N,"locators":[...]}
  *   contexts   {"id"?,"after"?}    [context...]; a long list ends early, and the reply has "more":ID to go on after
  *   locators                       {"locators":[{"addr","ifname","ifindex","up","deprecated","hba":bool,"set"?}],
- *                                   "sets":[{"file","sec","prefixes":[...],"addresses":[...]}]}
+ *                                   "sets":[as of addr.list, without "configured"]}
  *   stats                          {"engine":{name:number},"datapath":{...},"daemon":{...}}
  *   events     {"since"?}          null, then the events kept with a "seq" above since, then those to come
  *   trace      {"id"?,"local"?,"peer"?}  null, then what is told of messages from now on, of one context, of one
@@ -27,8 +27,12 @@
  *   establish  {"local","peer"}    {"id"?}
  *   explore    {"id","local"?,"peer"?}  null
  *   drop       {"id"}              null
- *   addr.generate {"prefixes":[...],"sec":N,"key":PEM?}  {"file","addresses":[...]}
- *   addr.list                      [{"file","sec","prefixes","addresses","configured":[bool...]}]
+ *   addr.generate {"prefixes":[...],"sec":N,"key":PEM?,"new_key":BITS?,"name"?}  {"file","addresses":[...]};
+ *                                  it ends when the client goes away
+ *   addr.progress                  null, or of the set being made: {"sec","threads","tries","expected","elapsed_s",
+ *                                   "per_s":N|null,"left_s":N|null} (hashes; the time left is a mean)
+ *   addr.list                      [{"file","sec","key":bool,"key_bits"?,"collisions","given_up":bool,"prefixes",
+ *                                   "addresses","configured":[bool...]}]
  *   addr.delete {"file"}           null
  * A context:
  *   {"id","slot","state","fii","initiator","ulid":{"local","peer"},"tag":{"local","peer"},

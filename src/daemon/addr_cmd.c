@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,12 +18,17 @@
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2
 
+#define SHOW_EVERY (UINT64_C(1000000000) / 4)
+#define LOG_EVERY (UINT64_C(1000000000) * 5)
+
+static volatile sig_atomic_t interrupted;
+
 static int usage(const char *message)
 {
 	fprintf(stderr,
 		"shim6d: %s\n"
-		"usage: shim6d addr generate [--sec 0..2] [--key PEM-FILE] [--name NAME] [--json]\n"
-		"                            --prefix PREFIX/64 ...\n"
+		"usage: shim6d addr generate [--sec 0..2] [--key PEM-FILE | --new-key BITS] [--name NAME]\n"
+		"                            [--json] --prefix PREFIX/64 ...\n"
 		"       shim6d addr list\n"
 		"       shim6d addr delete NAME\n",
 		message);
@@ -49,15 +55,33 @@ static bool read_key(const char *path, struct generate_request *req)
 	return true;
 }
 
+struct watching {
+	unsigned sec;
+	uint64_t started, shown; /* ns */
+};
+
+/* A line that is written over at a terminal, and one now and then in a log. */
 static int show_progress(void *arg, uint64_t tries)
 {
-	const struct generate_request *req = arg;
+	struct watching *w = arg;
+	uint64_t now = uv_hrtime();
+	bool terminal = isatty(STDERR_FILENO);
+	struct search_progress p =
+		search_progress(w->sec, search_threads(w->sec), tries, (double)(now - w->started) / 1e9);
 
-	/* 2^(16 Sec) tries on average, with an exponential distribution: a share would promise an end. */
-	if (isatty(STDERR_FILENO))
-		fprintf(stderr, "\r%llu million tries (%.0f million on average) ",
-			(unsigned long long)(tries / 1000000), (double)(UINT64_C(1) << (16 * req->sec)) / 1e6);
-	return 0;
+	if (now - w->shown < (terminal ? SHOW_EVERY : LOG_EVERY))
+		return interrupted;
+	w->shown = now;
+	fprintf(stderr, "%s%.0f of %.0f million hashes, %.1f million/s, %.0f s left on average%s", terminal ? "\r" : "",
+		(double)p.tries / 1e6, (double)p.expected / 1e6, p.per_second / 1e6, p.left, terminal ? "   " : "\n");
+	return interrupted;
+}
+
+/* Nothing is stored, and no line is left half written. */
+static void interrupt(int sig)
+{
+	(void)sig;
+	interrupted = 1;
 }
 
 static void print_set(const struct store_set *s)
@@ -83,13 +107,15 @@ static void print_json(const struct store_set *s)
 /* Options into req; 0 or an exit code. */
 static int generate_options(int argc, char **argv, struct generate_request *req, bool *json)
 {
-	static const struct option options[] = {
-		{ "prefix", required_argument, NULL, 'p' }, { "sec", required_argument, NULL, 's' },
-		{ "key", required_argument, NULL, 'k' },    { "name", required_argument, NULL, 'n' },
-		{ "json", no_argument, NULL, 'j' },	    { 0 }
-	};
+	static const struct option options[] = { { "prefix", required_argument, NULL, 'p' },
+						 { "sec", required_argument, NULL, 's' },
+						 { "key", required_argument, NULL, 'k' },
+						 { "name", required_argument, NULL, 'n' },
+						 { "json", no_argument, NULL, 'j' },
+						 { "new-key", required_argument, NULL, 'w' },
+						 { 0 } };
 	char err[STORE_ERR_MAX];
-	uint64_t sec;
+	uint64_t sec, bits;
 	int c;
 
 	optind = 0;
@@ -106,6 +132,10 @@ static int generate_options(int argc, char **argv, struct generate_request *req,
 		} else if (c == 'k') {
 			if (!read_key(optarg, req))
 				return EXIT_USAGE;
+		} else if (c == 'w') {
+			if (!text_parse_u64(optarg, &bits) || bits < GENERATE_KEY_MIN || bits > GENERATE_KEY_MAX)
+				return usage("--new-key: expected 1024 to 3072 bits");
+			req->new_key = (unsigned)bits;
 		} else if (c == 'n') {
 			if (!store_name_ok(optarg))
 				return usage("--name: expected letters, digits, '-', '_' and '.'");
@@ -132,14 +162,18 @@ static int cmd_generate(const char *dir, int argc, char **argv)
 	if (req && set)
 		rc = generate_options(argc, argv, req, &json);
 	if (rc == 0) {
-		if (generate_now(dir, req, show_progress, req, set, err, sizeof(err))) {
+		struct watching w = { .sec = req->sec, .started = uv_hrtime() };
+
+		signal(SIGINT, interrupt);
+		signal(SIGTERM, interrupt);
+		if (generate_now(dir, req, show_progress, &w, set, err, sizeof(err))) {
 			if (json)
 				print_json(set);
 			else
 				print_set(set);
 			store_set_clear(set);
 		} else {
-			fprintf(stderr, "shim6d: %s\n", err);
+			fprintf(stderr, "%sshim6d: %s\n", w.shown && isatty(STDERR_FILENO) ? "\n" : "", err);
 			rc = EXIT_RUNTIME;
 		}
 	}

@@ -100,7 +100,7 @@ struct json_object *control_json_status(struct daemon *d, const char *version)
 	put_u64(o, "established", t.established);
 	put_u64(o, "exploring", t.exploring);
 	if (d->job)
-		put_u64(o, "generating_tries", generate_tries(d->job));
+		json_object_object_add(o, "generating", control_json_progress(d->job));
 	json_object_object_add(o, "locators", locator_list(d));
 	return o;
 }
@@ -294,6 +294,21 @@ struct json_object *control_json_generated(const struct store_set *set)
 	return o;
 }
 
+struct json_object *control_json_progress(const struct generate_job *j)
+{
+	struct search_progress p = generate_progress(j);
+	struct json_object *o = json_object_new_object();
+
+	put_u64(o, "sec", p.sec);
+	put_u64(o, "threads", p.threads);
+	put_u64(o, "tries", p.tries);
+	put_u64(o, "expected", p.expected);
+	json_object_object_add(o, "elapsed_s", json_object_new_double(p.elapsed));
+	json_object_object_add(o, "per_s", p.per_second > 0 ? json_object_new_double(p.per_second) : NULL);
+	json_object_object_add(o, "left_s", p.left > 0 ? json_object_new_double(p.left) : NULL);
+	return o;
+}
+
 struct json_object *control_json_sets(struct daemon *d, bool configured)
 {
 	struct json_object *list = json_object_new_array();
@@ -313,6 +328,10 @@ struct json_object *control_json_sets(struct daemon *d, bool configured)
 		put_text(o, "file", set->stored.name);
 		put_u64(o, "sec", set->stored.set.sec);
 		put_bool(o, "key", set->stored.pem != NULL);
+		if (set->key)
+			put_u64(o, "key_bits", cga_key_bits(set->key));
+		put_u64(o, "collisions", set->stored.collision_count + (set->collided ? 1u : 0u));
+		put_bool(o, "given_up", set->collided);
 		json_object_object_add(o, "prefixes", prefixes);
 		json_object_object_add(o, "addresses", control_json_addrs(set->stored.set.addr, set->stored.set.n));
 		if (configured)

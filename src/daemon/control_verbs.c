@@ -157,6 +157,12 @@ static void verb_addr_list(struct daemon *d, struct control_call *call, struct j
 	control_ok(call, control_json_sets(d, true));
 }
 
+static void verb_addr_progress(struct daemon *d, struct control_call *call, struct json_object *args)
+{
+	(void)args;
+	control_ok(call, d->job ? control_json_progress(d->job) : NULL);
+}
+
 /* --- changing ------------------------------------------------------------- */
 
 struct reloaded {
@@ -289,7 +295,7 @@ static bool read_request(struct control_call *call, struct json_object *args, st
 {
 	struct json_object *o;
 	char err[256] = "";
-	uint64_t sec = 0;
+	uint64_t sec = 0, bits = 0;
 
 	if (has_arg(args, "sec") && !arg_u64(call, args, "sec", &sec))
 		return false;
@@ -301,6 +307,9 @@ static bool read_request(struct control_call *call, struct json_object *args, st
 			snprintf(err, sizeof(err), "name: expected at most %d letters, digits, '-', '_' and '.'",
 				 STORE_NAME_MAX);
 	}
+	if (has_arg(args, "new_key") && !arg_u64(call, args, "new_key", &bits))
+		return false;
+	req->new_key = bits > UINT16_MAX ? UINT16_MAX : (unsigned)bits;
 	if (has_arg(args, "key") && json_object_object_get_ex(args, "key", &o)) {
 		if (!json_object_is_type(o, json_type_string) || json_object_get_string_len(o) > STORE_PEM_MAX)
 			snprintf(err, sizeof(err), "key: expected PEM of at most %d octets", STORE_PEM_MAX);
@@ -327,8 +336,7 @@ static void verb_addr_generate(struct daemon *d, struct control_call *call, stru
 	char err[STORE_ERR_MAX];
 
 	if (d->job) {
-		control_fail(call, "state", "wait for it", "another HBA set is being made (%llu tries so far)",
-			     (unsigned long long)generate_tries(d->job));
+		control_fail(call, "state", "shim6 addr shows how far it is", "another HBA set is being made");
 		return;
 	}
 	req = calloc(1, sizeof(*req));
@@ -389,6 +397,7 @@ static const struct verb {
 	{ "negative", verb_negative, false },
 	{ "trace", verb_trace, true },
 	{ "addr.list", verb_addr_list, false },
+	{ "addr.progress", verb_addr_progress, false },
 	{ "reload", verb_reload, true },
 	{ "establish", verb_establish, true },
 	{ "explore", verb_explore, true },

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cga/keygen.h"
 #include "daemon/text.h"
 
 struct generate_job {
@@ -18,6 +19,7 @@ struct generate_job {
 	char err[STORE_ERR_MAX];
 	atomic_bool cancelled;
 	atomic_ullong tries;
+	uint64_t started; /* ns */
 	generate_done done;
 	void *user;
 };
@@ -45,16 +47,47 @@ bool generate_add_prefix(struct generate_request *req, const char *text, char *e
 	return true;
 }
 
+static bool load_key(struct cga_key **key, const char *pem, char *err, size_t err_len)
+{
+	int rc = cga_key_load_pem(key, pem, strlen(pem));
+	unsigned bits = rc == CGA_OK ? cga_key_bits(*key) : 0;
+
+	if (rc == CGA_OK && bits >= GENERATE_KEY_MIN && bits <= GENERATE_KEY_MAX)
+		return true;
+	if (rc == CGA_OK) {
+		snprintf(err, err_len, "key: expected RSA of %d to %d bits, not %u", GENERATE_KEY_MIN, GENERATE_KEY_MAX,
+			 bits);
+		cga_key_free(*key);
+	} else if (rc == CGA_E_KEY_SIZE) {
+		snprintf(err, err_len, "key: expected RSA of %d to %d bits with a usual exponent (%s)",
+			 GENERATE_KEY_MIN, GENERATE_KEY_MAX, cga_status_name(rc));
+	} else {
+		snprintf(err, err_len, "key: expected an RSA private key in PEM, without passphrase (%s)",
+			 cga_status_name(rc));
+	}
+	*key = NULL;
+	return false;
+}
+
 static bool key_ok(const struct generate_request *req, char *err, size_t err_len)
 {
 	struct cga_key *key;
-	int rc = cga_key_load_pem(&key, req->pem, strlen(req->pem));
 
-	if (rc == CGA_OK)
-		cga_key_free(key);
-	else
-		snprintf(err, err_len, "key: expected an RSA private key in PEM (%s)", cga_status_name(rc));
-	return rc == CGA_OK;
+	if (req->new_key && req->pem[0]) {
+		snprintf(err, err_len, "expected a key, or the bits of a new one, not both");
+		return false;
+	}
+	if (req->new_key && (req->new_key < GENERATE_KEY_MIN || req->new_key > GENERATE_KEY_MAX)) {
+		snprintf(err, err_len, "new key: expected %d to %d bits, not %u", GENERATE_KEY_MIN, GENERATE_KEY_MAX,
+			 req->new_key);
+		return false;
+	}
+	if (!req->pem[0])
+		return true;
+	if (!load_key(&key, req->pem, err, err_len))
+		return false;
+	cga_key_free(key);
+	return true;
 }
 
 bool generate_check(const char *dir, const struct generate_request *req, char *err, size_t err_len)
@@ -69,7 +102,7 @@ bool generate_check(const char *dir, const struct generate_request *req, char *e
 		snprintf(err, err_len, "sec: expected 0 to %d", CGA_MAX_SEC);
 		return false;
 	}
-	if (req->pem[0] && !key_ok(req, err, err_len))
+	if (!key_ok(req, err, err_len))
 		return false;
 	if (!req->name[0])
 		return true;
@@ -86,27 +119,34 @@ bool generate_check(const char *dir, const struct generate_request *req, char *e
 	return true;
 }
 
+/* The key, given or made now, into the set; its public half into spki. */
 static bool take_key(const struct generate_request *req, struct store_set *out, uint8_t *spki, size_t cap, size_t *len,
 		     char *err, size_t err_len)
 {
 	struct cga_key *key;
-	int rc = cga_key_load_pem(&key, req->pem, strlen(req->pem));
+	int rc = CGA_OK;
 
-	if (rc == CGA_OK) {
-		rc = cga_key_spki(key, spki, cap, len);
-		cga_key_free(key);
-	}
-	if (rc != CGA_OK) {
-		snprintf(err, err_len, "key: expected an RSA private key in PEM (%s)", cga_status_name(rc));
-		return false;
-	}
-	out->pem = strdup(req->pem);
+	out->pem = malloc(STORE_PEM_MAX + 1);
 	if (!out->pem) {
 		snprintf(err, err_len, "out of memory");
 		return false;
 	}
-	out->pem_len = strlen(req->pem);
-	return true;
+	if (req->new_key)
+		rc = cga_key_generate_pem(req->new_key, out->pem, STORE_PEM_MAX + 1);
+	else
+		snprintf(out->pem, STORE_PEM_MAX + 1, "%s", req->pem);
+	if (rc != CGA_OK) {
+		snprintf(err, err_len, "no key made: %s", cga_status_name(rc));
+		return false;
+	}
+	out->pem_len = strlen(out->pem);
+	if (!load_key(&key, out->pem, err, err_len))
+		return false;
+	rc = cga_key_spki(key, spki, cap, len);
+	cga_key_free(key);
+	if (rc != CGA_OK)
+		snprintf(err, err_len, "key: %s", cga_status_name(rc));
+	return rc == CGA_OK;
 }
 
 bool generate_now(const char *dir, const struct generate_request *req, int (*progress)(void *arg, uint64_t tries),
@@ -123,12 +163,14 @@ bool generate_now(const char *dir, const struct generate_request *req, int (*pro
 	memset(out, 0, sizeof(*out));
 	if (!generate_check(dir, req, err, err_len))
 		return false;
-	if (req->pem[0]) {
-		if (!take_key(req, out, spki, sizeof(spki), &gen.spki_len, err, err_len))
+	if (req->pem[0] || req->new_key) {
+		if (!take_key(req, out, spki, sizeof(spki), &gen.spki_len, err, err_len)) {
+			store_set_clear(out);
 			return false;
+		}
 		gen.spki = spki;
 	}
-	rc = cga_generate(&gen, &out->set);
+	rc = search_generate(&gen, search_threads(req->sec), &out->set);
 	if (rc != CGA_OK) {
 		snprintf(err, err_len, "no HBA set made: %s", cga_status_name(rc));
 		store_set_clear(out);
@@ -199,6 +241,7 @@ struct generate_job *generate_start(uv_loop_t *loop, const char *dir, const stru
 		return NULL;
 	}
 	j->req = *req;
+	j->started = uv_hrtime();
 	j->done = done;
 	j->user = user;
 	j->work.data = j;
@@ -217,7 +260,8 @@ void generate_cancel(struct generate_job *j)
 	uv_cancel((uv_req_t *)&j->work); /* fails when it runs already: then the flag stops it */
 }
 
-uint64_t generate_tries(const struct generate_job *j)
+struct search_progress generate_progress(const struct generate_job *j)
 {
-	return atomic_load(&j->tries);
+	return search_progress(j->req.sec, search_threads(j->req.sec), atomic_load(&j->tries),
+			       (double)(uv_hrtime() - j->started) / 1e9);
 }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Making an HBA set and storing it. With Sec 2 that takes 2^32 hashes on
- * average, so the daemon does it in libuv's thread pool; the sub-command does it
- * in place. Both can be stopped, and tell how far they are.
+ * average, so the daemon does it away from its loop, in libuv's thread pool and
+ * threads of its own; the sub-command does it in place. Both can be stopped, and
+ * tell how far they are.
  */
 #ifndef SHIM6_DAEMON_GENERATE_H
 #define SHIM6_DAEMON_GENERATE_H
 
 #include <uv.h>
 
+#include "daemon/search.h"
 #include "daemon/store.h"
 
 struct generate_request {
@@ -17,7 +19,12 @@ struct generate_request {
 	uint8_t prefix[CGA_MAX_GENERATE][8];
 	unsigned sec;
 	char pem[STORE_PEM_MAX + 1]; /* private key; "": a set without key */
+	unsigned new_key;	     /* bits of a key to be made; 0: none */
 };
+
+/* Keys of sets made here: longer ones leave no room for a list in 1280 octets (HS-05, TH27). */
+#define GENERATE_KEY_MIN 1024
+#define GENERATE_KEY_MAX 3072
 
 /* Checks what can be checked at once. false: err says what was expected. */
 bool generate_check(const char *dir, const struct generate_request *req, char *err, size_t err_len);
@@ -34,6 +41,6 @@ typedef void (*generate_done)(void *user, const struct store_set *set, const cha
 struct generate_job *generate_start(uv_loop_t *loop, const char *dir, const struct generate_request *req,
 				    generate_done done, void *user, char *err, size_t err_len);
 void generate_cancel(struct generate_job *j);
-uint64_t generate_tries(const struct generate_job *j);
+struct search_progress generate_progress(const struct generate_job *j);
 
 #endif

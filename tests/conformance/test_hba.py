@@ -138,6 +138,14 @@ def test_th20_locator_added_by_update(peer, keyed):
     peer.send(w.update(c.theirs, 5, more))
     e = peer.expect(w.ERROR, when)
     assert e.code == 2 and e.quote[e.pointer] == w.CGA and locators(peer) == peer.set.addresses
+    hostile = [keyed.signature([peer.stranger], 3), keyed.signature([peer.other], 2),
+               w.option(w.SIGNATURE, os.urandom(256)), w.option(w.SIGNATURE, bytes(1))]
+    for i, signature in enumerate(hostile):  # HS-03, U-16, V-22: nothing of it stays, and no acknowledgement
+        when = time.monotonic()
+        peer.send(w.update(c.theirs, 100 + i, more + signature))
+        e = peer.expect(w.ERROR, when)
+        assert e.code == 2 and e.quote[e.pointer] == w.CGA and locators(peer) == peer.set.addresses
+        assert not peer.messages(when, w.UPDATE_ACK)
     peer.send(w.update(c.theirs, 6, more + keyed.signature([peer.stranger], 2)))
     peer.expect(w.UPDATE_ACK, when)
     assert locators(peer) == [peer.addr, peer.other, peer.stranger]

@@ -79,6 +79,10 @@ static const struct fake_answer answers[] = {
 	  "\"hint\":\"shim6 contexts lists them\"}}\n",
 	  false },
 	{ "addr.list", "{\"v\":1,\"ok\":true,\"result\":3,\"more\":4}\n", false },
+	{ "addr.progress",
+	  "{\"v\":1,\"ok\":true,\"result\":{\"sec\":2,\"tries\":1000000000,\"expected\":4294967296,\"per_s\":10000000,"
+	  "\"left_s\":429.5}}\n",
+	  false },
 	{ "addr.delete", "{\"v\":7,\"ok\":true,\"result\":null}\n", false },
 	{ "addr.generate", "hello\n", false },
 	{ "events",
@@ -140,7 +144,12 @@ static void test_lists(void **state)
 	prints("stats", CLI_OK, "tx_i1", "");
 	prints("negative", CLI_OK, "2001:db8:c::1", "");
 	prints("reload", CLI_OK, "changed: a.b\nwaits for a restart of shim6d: c.d\n", "");
-	prints("addr list", CLI_OK, "", "");
+	prints("addr list", CLI_OK,
+	       "set in the making, Sec 2: 1000 of 4295 million hashes expected, 10.0 million/s, on average 7 minutes, "
+	       "9 "
+	       "seconds left",
+	       "");
+	prints("addr", CLI_OK, "no sets of addresses", "");
 	prints("establish 2001:DB8::1 2001:db8:0::2", CLI_OK, "context 8", "");
 	asked("establish 2001:DB8::1 2001:db8:0::2", "\"local\":\"2001:db8::1\",\"peer\":\"2001:db8::2\"");
 	prints("explore 3", CLI_OK, "", "");
@@ -191,11 +200,10 @@ static void test_verbs_shortened(void **state)
 	(void)state;
 	asked("con", "\"op\":\"contexts\"");
 	asked("n", "\"op\":\"negative\"");
-	asked("a l", "\"op\":\"addr.list\"");
+	asked("a l --json", "\"op\":\"addr.list\"");
 	prints("sta", CLI_USAGE, "", "shim6: 'sta' may be any of several verbs: status, stats\n");
 	prints("sti", CLI_USAGE, "", "unknown verb 'sti'");
 	prints("e", CLI_USAGE, "", "events, establish, explore");
-	prints("addr", CLI_USAGE, "", "addr");
 	prints("addr d", CLI_USAGE, "", "usage: shim6 addr delete FILE");
 }
 
@@ -227,6 +235,9 @@ static void test_wrong_lines(void **state)
 	prints("addr generate", CLI_USAGE, "", "needs a prefix");
 	prints("addr generate --prefix 2001:db8::1", CLI_USAGE, "", "is no IPv6 prefix");
 	prints("addr generate --prefix 2001:db8::/64 --sec 9", CLI_USAGE, "", "'9' is no Sec value");
+	prints("addr generate --prefix 2001:db8::/64 --new-key 1023", CLI_USAGE, "", "'1023' is no length of a key");
+	prints("addr generate --prefix 2001:db8::/64 --new-key 2048x", CLI_USAGE, "", "is no length of a key");
+	prints("addr generate --prefix 2001:db8::/64 --new-key 1024 --key /dev/null", CLI_USAGE, "", "not both");
 	prints("a b c d e f g h i j k l", CLI_USAGE, "", "too many words");
 }
 
