@@ -22,9 +22,12 @@ struct block {
 void *__real_malloc(size_t size);
 void __real_free(void *p);
 
+volatile unsigned long sim_memory_fails;
+
 void *__wrap_malloc(size_t size)
 {
-	struct block *b = __real_malloc(sizeof(*b) + size);
+	bool fails = sim_memory_of && sim_memory_fails && --sim_memory_fails == 0;
+	struct block *b = fails ? NULL : __real_malloc(sizeof(*b) + size);
 
 	if (!b)
 		return NULL;
