@@ -80,5 +80,7 @@ struct rsa_numbers {
 unsigned cga_bit_length(const struct octets *v); /* of a number without leading zeros */
 /* CGA_OK, CGA_E_NOT_A_KEY when the octets are no rsaEncryption key, CGA_E_KEY_SIZE (HS-05, HS-10). */
 int cga_rsa_numbers(const uint8_t *spki, size_t len, struct rsa_numbers *out);
+/* The same for the key of a PDS, which must claim to be one (AMB-H6). */
+int cga_key_numbers(const struct cga_pds *pds, struct rsa_numbers *out);
 
 #endif

@@ -86,11 +86,16 @@ int cga_rsa_numbers(const uint8_t *spki, size_t len, struct rsa_numbers *out)
 	return CGA_OK;
 }
 
+int cga_key_numbers(const struct cga_pds *pds, struct rsa_numbers *out)
+{
+	if (pds->has_mpe && !pds->mpe_p)
+		return CGA_E_NOT_A_KEY;
+	return cga_rsa_numbers(pds->key, pds->key_len, out);
+}
+
 int cga_key_usable(const struct cga_pds *pds)
 {
 	struct rsa_numbers numbers;
 
-	if (pds->has_mpe && !pds->mpe_p)
-		return CGA_E_NOT_A_KEY;
-	return cga_rsa_numbers(pds->key, pds->key_len, &numbers);
+	return cga_key_numbers(pds, &numbers);
 }

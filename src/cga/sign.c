@@ -131,11 +131,8 @@ int cga_verify_signature(const struct cga_pds *pds, uint32_t generation, const s
 {
 	struct rsa_numbers numbers;
 	uint8_t hash[SHA1_LEN];
-	int err = cga_key_usable(pds);
+	int err = cga_key_numbers(pds, &numbers);
 
-	if (err != CGA_OK)
-		return err;
-	err = cga_rsa_numbers(pds->key, pds->key_len, &numbers);
 	if (err != CGA_OK)
 		return err;
 	if (sig_len != numbers.n.len) /* exactly as long as the modulus (HS-10) */

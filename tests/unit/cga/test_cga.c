@@ -615,6 +615,8 @@ static void test_key_judgement(void **state)
 
 	(void)state;
 	assert_int_equal(cga_key_usable(&p), CGA_OK);
+	assert_int_equal(cga_key_bits(key), 1024);
+	assert_int_equal(cga_signature_length(key), 128);
 	assert_int_equal(cga_sign(key, 7, loc, 2, sig, &sig_len), CGA_OK);
 	assert_int_equal(cga_verify_signature(&p, 7, loc, 2, sig, sig_len), CGA_OK);
 	/* AMB-H6: the signature is right, but P = 0 says that nobody vouches for the key */
@@ -660,6 +662,151 @@ static void test_bad_spki_is_no_key(void **state)
 	spki[len - 1] = 1;
 	spki[len - 6] ^= 1; /* even modulus */
 	assert_int_equal(cga_rsa_numbers(spki, len, &numbers), CGA_E_NOT_A_KEY);
+}
+
+/* Puts the head of a DER element, its length in the shortest form, before what is there. */
+static void wrap(struct build *b, uint8_t tag)
+{
+	uint8_t head[4] = { tag, (uint8_t)b->len };
+	size_t n = 2;
+
+	if (b->len >= 0x100) {
+		n = 4;
+		head[1] = 0x82;
+		head[2] = (uint8_t)(b->len >> 8);
+		head[3] = (uint8_t)b->len;
+	} else if (b->len >= 0x80) {
+		n = 3;
+		head[1] = 0x81;
+		head[2] = (uint8_t)b->len;
+	}
+	memmove(b->b + n, b->b, b->len);
+	memcpy(b->b, head, n);
+	b->len += n;
+}
+
+/* A SubjectPublicKeyInfo of these two numbers, each as the octets of its INTEGER. */
+static struct build make_spki(const struct octets *n, const struct octets *e)
+{
+	struct build whole = { .len = 0 }, rsa = { .len = 0 }, exponent = { .len = 0 };
+
+	add(&exponent, e->p, e->len);
+	wrap(&exponent, DER_INTEGER);
+	add(&rsa, n->p, n->len);
+	wrap(&rsa, DER_INTEGER);
+	add(&rsa, exponent.b, exponent.len);
+	wrap(&rsa, DER_SEQUENCE);
+	memmove(rsa.b + 1, rsa.b, rsa.len++);
+	rsa.b[0] = 0; /* no unused bits */
+	wrap(&rsa, DER_BIT_STRING);
+	add(&whole, cga_rsa_encryption, CGA_RSA_ENCRYPTION);
+	wrap(&whole, DER_SEQUENCE);
+	add(&whole, rsa.b, rsa.len);
+	wrap(&whole, DER_SEQUENCE);
+	return whole;
+}
+
+/* HE-07, HS-05, HS-10: between 1024 and 4096 bits, to the bit; an odd exponent from 3 to below 2^32 */
+static void test_key_numbers(void **state)
+{
+	static const struct {
+		unsigned bits;
+		int zeros; /* in front; -1: not even the one that a positive number needs */
+		const char *e;
+		int want;
+	} cases[] = {
+		{ 1024, 0, "010001", CGA_OK },
+		{ 1023, 0, "010001", CGA_E_KEY_SIZE },
+		{ 1017, 0, "010001", CGA_E_KEY_SIZE },
+		{ 1025, 0, "010001", CGA_OK },
+		{ 1032, 0, "010001", CGA_OK },
+		{ 4096, 0, "010001", CGA_OK },
+		{ 4097, 0, "010001", CGA_E_KEY_SIZE },
+		{ 1024, 1, "010001", CGA_E_NOT_A_KEY },
+		{ 1024, -1, "010001", CGA_E_NOT_A_KEY },
+		{ 1031, 1, "010001", CGA_E_NOT_A_KEY },
+		{ 1, 0, "010001", CGA_E_KEY_SIZE },
+		{ 0, 1, "010001", CGA_E_KEY_SIZE },
+		{ 0, 0, "010001", CGA_E_NOT_A_KEY },
+		{ 1024, 0, "03", CGA_OK },
+		{ 1024, 0, "01", CGA_E_KEY_SIZE },
+		{ 1024, 0, "02", CGA_E_NOT_A_KEY },
+		{ 1024, 0, "00", CGA_E_NOT_A_KEY },
+		{ 1024, 0, "", CGA_E_NOT_A_KEY },
+		{ 1024, 0, "ff", CGA_E_NOT_A_KEY },
+		{ 1024, 0, "00ffffffff", CGA_OK },
+		{ 1024, 0, "0100000001", CGA_E_KEY_SIZE },
+	};
+	struct rsa_numbers numbers;
+	struct build spki;
+	uint8_t n[600];
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned bits = cases[i].bits;
+		size_t len = (bits + 7) / 8, zero = (size_t)(bits && bits % 8 == 0) + (size_t)cases[i].zeros;
+		struct hex e = hex(cases[i].e);
+
+		memset(n, 0, sizeof(n));
+		if (bits) {
+			n[zero] = (uint8_t)(1u << (bits - 1) % 8);
+			n[zero + len - 1] |= 1;
+		}
+		spki = make_spki(&(struct octets){ n, zero + len }, &(struct octets){ e.b, e.len });
+		assert_string_equal(cga_status_name(cga_rsa_numbers(spki.b, spki.len, &numbers)),
+				    cga_status_name(cases[i].want));
+	}
+}
+
+/* A key that no peer would accept is not loaded, whole or in parts */
+static void test_components_that_are_no_key(void **state)
+{
+	static uint8_t big[1024];
+	const uint8_t e[] = { 1, 0, 1 };
+	struct cga_key *key = (struct cga_key *)big;
+
+	(void)state;
+	memset(big, 0xff, sizeof(big));
+	for (unsigned missing = 0; missing < 5; missing++) {
+		const uint8_t *part[5] = { big, e, big, big, big };
+
+		part[missing] = NULL;
+		assert_int_equal(
+			cga_key_load_components(&key, part[0], 128, part[1], 3, part[2], 128, part[3], 64, part[4], 64),
+			CGA_E_KEY);
+		assert_null(key);
+	}
+	/* 8192, 4104, 768 bits; an even modulus */
+	assert_int_not_equal(cga_key_load_components(&key, big, 1024, e, 3, big, 1024, big, 512, big, 512), CGA_OK);
+	assert_int_not_equal(cga_key_load_components(&key, big, 513, e, 3, big, 513, big, 257, big, 256), CGA_OK);
+	assert_int_not_equal(cga_key_load_components(&key, big, 96, e, 3, big, 96, big, 48, big, 48), CGA_OK);
+	big[127] = 0xfe;
+	assert_int_not_equal(cga_key_load_components(&key, big, 128, e, 3, big, 128, big, 64, big, 64), CGA_OK);
+	assert_null(key);
+	cga_key_free(NULL);
+}
+
+/* HV-03: a structure that no set of ours has */
+static void test_structures_of_others(void **state)
+{
+	static const uint8_t spki[CGA_MAX_PDS] = { DER_SEQUENCE, 0x82, (CGA_MAX_PDS - 4) >> 8,
+						   (CGA_MAX_PDS - 4) & 0xff };
+	struct cga_gen g = { .prefixes = prefixes, .n_prefixes = 2, .spki = spki, .spki_len = sizeof(spki) };
+	static const uint8_t tail[CGA_MAX_PDS - PDS_FIXED + 1];
+	struct build b = start_pds(KEY);
+	struct shim6_addr a = { { 0 } };
+	struct cga_verifier v;
+	struct cga_pds p;
+
+	(void)state;
+	assert_int_equal(cga_generate(&g, &set), CGA_E_TOO_LONG);
+	assert_int_equal(cga_generate_tail(&g, &(struct octets){ tail, sizeof(tail) }, &set), CGA_E_TOO_LONG);
+	b.b[PDS_COUNT_AT] = 3;
+	assert_int_equal(cga_pds_parse(&p, b.b, b.len), CGA_OK);
+	cga_verifier_init(&v, &p);
+	assert_int_equal(cga_verify_cga(&v, &a), CGA_E_COLLISION);
+	assert_int_equal(cga_verify_ulid(&v, &a), CGA_E_COLLISION);
+	assert_int_equal(cga_verify_hba(&v, &a), CGA_E_NO_MPE);
 }
 
 /* TH19 (HS-01, HS-03): generation, locators, their order and number, and every bit of the signature */
@@ -733,6 +880,7 @@ static void test_status_names(void **state)
 	}
 	assert_string_equal(cga_status_name(CGA_E_HASH1), "hash1 mismatch");
 	assert_string_equal(cga_status_name(-CGA_N_STATUS), "unknown status");
+	assert_string_equal(cga_status_name(CGA_N_STATUS), "unknown status");
 	assert_string_equal(cga_status_name(INT32_MIN), "unknown status");
 }
 
@@ -759,6 +907,9 @@ int main(void)
 		cmocka_unit_test(test_keyed_sets_are_cgas),
 		cmocka_unit_test(test_key_judgement),
 		cmocka_unit_test(test_bad_spki_is_no_key),
+		cmocka_unit_test(test_key_numbers),
+		cmocka_unit_test(test_components_that_are_no_key),
+		cmocka_unit_test(test_structures_of_others),
 		cmocka_unit_test(test_signature_tampering),
 		cmocka_unit_test(test_signature_encodings),
 		cmocka_unit_test(test_status_names),
