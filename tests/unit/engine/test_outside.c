@@ -92,8 +92,8 @@ static void assert_list_at_b(struct sim *s, const unsigned *which, unsigned n, u
 	}
 }
 
-/* T110, TH18, TH20 (HD-05, U-01, U-02, U-05, U-06, HS-01, HS-04): a prefix appears; a signed Update Request brings it, and
- * when the old ones are gone the session goes on there */
+/* T110, TH18, TH20 (HD-05, U-01, U-02, U-05, U-06, HS-01, HS-04): a prefix appears; a signed Update Request brings it,
+ * and when the old ones are gone the session goes on there */
 static void t110_a_prefix_appears(void **state)
 {
 	struct sim *s = established(110, 2);

@@ -65,6 +65,7 @@ void tests_string(const char *a, const char *b, int equal, const char *text, con
 #define assert_null(p) assert_true((p) == NULL)
 #define assert_non_null(p) assert_true((p) != NULL)
 #define assert_ptr_equal(a, b) assert_true((const void *)(a) == (const void *)(b))
+#define assert_ptr_not_equal(a, b) assert_true((const void *)(a) != (const void *)(b))
 #define assert_int_equal(a, b) tests_number((uint64_t)(a), (uint64_t)(b), 1, #a " == " #b, __FILE__, __LINE__)
 #define assert_int_not_equal(a, b) tests_number((uint64_t)(a), (uint64_t)(b), 0, #a " != " #b, __FILE__, __LINE__)
 #define assert_in_range(v, min, max)                                                                                   \
