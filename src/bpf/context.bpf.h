@@ -60,6 +60,84 @@ static __always_inline int context_read(__u32 slot, struct sb_context *out)
 	return seq == out->seq_end && *(volatile const __u32 *)&c->seq == seq ? 0 : 1;
 }
 
+/* A context as packets need it that keep their ULIDs. */
+struct found {
+	struct sb_activity *activity;
+	__u64 ct_local;
+	__u32 slot;
+	__u32 flags;
+};
+
+static __always_inline struct sb_activity *activity_of(__u32 slot)
+{
+	return bpf_map_lookup_elem(&s6_activity, &slot);
+}
+
+static __always_inline bool same_pair(const struct sb_pair *a, const struct sb_pair *b)
+{
+	const __u64 *x = (const void *)a, *y = (const void *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]));
+}
+
+/* Interface identifiers of HBA and privacy addresses are random: they spread by themselves. */
+static __always_inline __u32 recent_index(const struct sb_pair *pair)
+{
+	__u32 h = (pair->local.w[3] ^ pair->peer.w[3]) * 0x9e3779b1;
+
+	return h >> 24 & (SB_RECENT - 1);
+}
+
+/*
+ * The hash table, and a place among the recent ones. A write changes the table first and the epoch then; so what the
+ * table says after the epoch was read is no older than that epoch.
+ */
+static __always_inline int find_in_table(const struct sb_pair *pair, struct sb_recent *r)
+{
+	const struct sb_by_ulid *v;
+	struct sb_activity *a;
+	__u64 epoch;
+
+	v = bpf_map_lookup_elem(&s6_by_ulid, pair);
+	if (!v)
+		return 1;
+	r->epoch = 0;
+	r->pair = *pair;
+	r->v = *v;
+	a = activity_of(v->slot);
+	if (!a)
+		return 1;
+	epoch = __sync_fetch_and_add(&a->epoch, 0); /* with a full barrier */
+	v = bpf_map_lookup_elem(&s6_by_ulid, pair);
+	if (!v)
+		return 1;
+	if (v->slot == r->v.slot && v->flags == r->v.flags && v->ct_local == r->v.ct_local)
+		r->epoch = epoch;
+	return 0;
+}
+
+/* The context of a ULID pair with FII 0. */
+static __always_inline bool find_by_ulid(struct sb_pair *pair, struct found *out)
+{
+	__u32 i = recent_index(pair);
+	struct sb_recent *r = bpf_map_lookup_elem(&s6_recent, &i);
+
+	if (!r)
+		return false;
+	out->slot = r->v.slot;
+	out->activity = activity_of(out->slot);
+	if (!out->activity || !r->epoch || r->epoch != *(volatile __u64 *)&out->activity->epoch ||
+	    !same_pair(&r->pair, pair)) {
+		if (find_in_table(pair, r))
+			return false;
+		out->slot = r->v.slot;
+		out->activity = activity_of(out->slot);
+	}
+	out->flags = r->v.flags;
+	out->ct_local = r->v.ct_local;
+	return out->activity;
+}
+
 static __noinline int tell(struct sb_event *ev)
 {
 	long rc;
@@ -131,23 +209,20 @@ static __noinline int hold(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct
 }
 
 /* Payload was sent (PT-01, PT-04). nh is what follows the IPv6 header. */
-static __always_inline void sent(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local, __u32 flags, __u8 nh)
+static __always_inline void sent(struct __sk_buff *skb, __u32 l2, const struct found *f, __u8 nh)
 {
-	struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
+	struct sb_activity *a = f->activity;
+	__u64 now = bpf_ktime_get_coarse_ns();
 	const struct sb_config *c;
-	__u64 now;
 
-	if (!a)
-		return;
-	now = bpf_ktime_get_ns();
 	if (nh == IPPROTO_TCP) {
 		__u64 since = a->send_t0;
 		int silent;
 
 		c = config();
 		silent = c && c->held_after && since && now > since && now - since > c->held_after;
-		if (silent || (flags & SB_EXPLORING))
-			hold(skb, l2, slot, ct_local, silent);
+		if (silent || (f->flags & SB_EXPLORING))
+			hold(skb, l2, f->slot, f->ct_local, silent);
 	}
 	a->last_tx = now;
 	if (a->ka_t0)
@@ -157,18 +232,15 @@ static __always_inline void sent(struct __sk_buff *skb, __u32 l2, __u32 slot, __
 	__sync_fetch_and_add(&a->tx_packets, packets_of(skb));
 	__sync_fetch_and_add(&a->tx_bytes, skb->len - l2);
 	if (a->notify & NOTIFY_TX)
-		tell_activity(a, slot, ct_local, NOTIFY_TX);
+		tell_activity(a, f->slot, f->ct_local, NOTIFY_TX);
 }
 
 /* Payload was received (PT-02, PT-03). */
-static __always_inline void received(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct_local)
+static __always_inline void received(struct __sk_buff *skb, __u32 l2, const struct found *f)
 {
-	struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
-	__u64 now;
+	struct sb_activity *a = f->activity;
+	__u64 now = bpf_ktime_get_coarse_ns();
 
-	if (!a)
-		return;
-	now = bpf_ktime_get_ns();
 	a->last_rx = now;
 	if (a->send_t0)
 		a->send_t0 = 0;
@@ -177,7 +249,7 @@ static __always_inline void received(struct __sk_buff *skb, __u32 l2, __u32 slot
 	__sync_fetch_and_add(&a->rx_packets, packets_of(skb));
 	__sync_fetch_and_add(&a->rx_bytes, skb->len - l2);
 	if (a->notify & NOTIFY_RX)
-		tell_activity(a, slot, ct_local, NOTIFY_RX);
+		tell_activity(a, f->slot, f->ct_local, NOTIFY_RX);
 }
 
 static __always_inline bool bypassed_prefix(const struct sb_addr *peer)

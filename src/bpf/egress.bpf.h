@@ -70,7 +70,7 @@ static __always_inline int detour(struct __sk_buff *skb, __u32 l2)
 
 static __always_inline int egress(struct __sk_buff *skb, const __u32 l2)
 {
-	const struct sb_by_ulid *v;
+	struct found context;
 	struct sb_pair pair;
 	struct place p;
 	struct ip6 *ip;
@@ -99,12 +99,11 @@ static __always_inline int egress(struct __sk_buff *skb, const __u32 l2)
 			return TC_ACT_UNSPEC;
 	}
 
-	v = bpf_map_lookup_elem(&s6_by_ulid, &pair);
-	if (!v) {
+	if (!find_by_ulid(&pair, &context)) {
 		count_pair(skb, l2, &pair, nh);
 		return TC_ACT_UNSPEC;
 	}
-	if ((v->flags & SB_REWRITE) && !sent_already) {
+	if ((context.flags & SB_REWRITE) && !sent_already) {
 		p = (struct place){ .off = IP6_LEN, .nh_off = 6, .nh = nh };
 		if (!place_to_insert(skb, l2, &p))
 			return detour(skb, l2);
@@ -112,7 +111,7 @@ static __always_inline int egress(struct __sk_buff *skb, const __u32 l2)
 		return TC_ACT_UNSPEC;
 	}
 	count(SB_C_tx_plain);
-	sent(skb, l2, v->slot, v->ct_local, v->flags, nh);
+	sent(skb, l2, &context, nh);
 	return TC_ACT_UNSPEC;
 }
 

@@ -49,7 +49,7 @@ struct sender {
 /* The path MTU of the current pair takes effect at once; it never rises here. */
 static __always_inline __u32 learn_mtu(__u32 slot, __u32 reported)
 {
-	struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
+	struct sb_activity *a = activity_of(slot);
 
 	if (reported < SB_MIN_MTU)
 		reported = SB_MIN_MTU;

@@ -42,6 +42,7 @@ static __noinline int shimmed(struct __sk_buff *skb, __u32 l2, struct ip6 *ip, s
 {
 	struct sb_context c;
 	struct place after;
+	struct found found;
 	const __u32 *slot;
 	__u64 h, tag;
 
@@ -72,7 +73,9 @@ static __noinline int shimmed(struct __sk_buff *skb, __u32 l2, struct ip6 *ip, s
 	ip->dst = c.ulid.local;
 	if (strip(skb, l2, p, ip, (__u8)(h >> 56)))
 		return drop(SB_C_rx_failed);
-	received(skb, l2, *slot, tag);
+	found = (struct found){ .activity = activity_of(*slot), .ct_local = tag, .slot = *slot };
+	if (found.activity)
+		received(skb, l2, &found);
 	count(SB_C_rx_rewritten);
 	return TC_ACT_UNSPEC;
 }
@@ -80,15 +83,14 @@ static __noinline int shimmed(struct __sk_buff *skb, __u32 l2, struct ip6 *ip, s
 static __always_inline int plain(struct __sk_buff *skb, __u32 l2, const struct ip6 *ip)
 {
 	struct sb_pair pair = { .local = ip->dst, .peer = ip->src };
-	const struct sb_by_ulid *v;
+	struct found context;
 	__u8 nh = ip->nh;
 
 	if (nh == IPPROTO_ICMPV6 && is_nd(skb, l2 + IP6_LEN))
 		return TC_ACT_UNSPEC;
-	v = bpf_map_lookup_elem(&s6_by_ulid, &pair);
-	if (v) {
+	if (find_by_ulid(&pair, &context)) {
 		count(SB_C_rx_plain);
-		received(skb, l2, v->slot, v->ct_local);
+		received(skb, l2, &context);
 	} else {
 		count_pair(skb, l2, &pair, nh);
 	}

@@ -31,6 +31,14 @@ struct {
 	__type(value, struct sb_by_ulid);
 } s6_by_ulid SEC(".maps");
 
+/* In front of s6_by_ulid: direct mapped, by recent_index(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SB_RECENT);
+	__type(key, __u32);
+	__type(value, struct sb_recent);
+} s6_recent SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);

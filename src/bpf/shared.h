@@ -10,7 +10,7 @@
 
 #include <linux/types.h>
 
-#define SB_LAYOUT 1
+#define SB_LAYOUT 2
 
 #define SB_NH_SHIM6 140
 #define SB_SHIM_LEN 8
@@ -18,6 +18,7 @@
 #define SB_MIN_MTU 1280
 #define SB_HELD_MAX 1500	 /* octets of a held segment */
 #define SB_HELD_ERROR (1u << 31) /* in its length: an ICMPv6 error for a socket of ours */
+#define SB_RECENT 256		 /* ULID pairs that a processor keeps at hand; a power of 2 */
 #define SB_MAX_PAIRS 32768	 /* ULID pairs counted at one time; the least recently used go */
 #define SB_MAX_LOCALS 4096	 /* local addresses */
 #define SB_MAX_BYPASS 4096	 /* configured bypass prefixes */
@@ -65,6 +66,17 @@ struct sb_by_ulid {
 	__u64 ct_local;
 };
 
+/*
+ * A ULID pair that a processor met of late, for a fraction of what the hash table costs. Holds while the context's
+ * epoch is what it was: that counts the writes of anything which leads to its slot.
+ */
+struct sb_recent {
+	struct sb_pair pair;
+	struct sb_by_ulid v;
+	__u64 epoch; /* 0: empty */
+	__u64 unused;
+};
+
 /* By current pair and CT(peer): what an ICMPv6 error quotes (I-11). */
 struct sb_quote_key {
 	struct sb_pair current;
@@ -83,19 +95,23 @@ struct sb_context {
 	__u32 seq_end;
 };
 
-/* By slot, mapped into the daemon: struct shim6_stamps, and what changes with it. */
+/*
+ * By slot, mapped into the daemon: struct shim6_stamps, and what changes with it. What each packet sent touches is in
+ * one line of the cache.
+ */
 struct sb_activity {
-	__u64 last_tx;
-	__u64 tx_packets;
-	__u64 tx_bytes;
-	__u64 send_t0;
-	__u64 ka_t0;
-	__u64 last_rx;
-	__u64 rx_packets;
-	__u64 rx_bytes;
+	__u64 epoch;  /* see sb_recent; outlives the context */
 	__u32 notify; /* enum shim6_notify */
 	__u32 mtu;    /* of the path, octets; 0 not known */
-	__u64 unused[7];
+	__u64 last_tx;
+	__u64 last_rx;
+	__u64 send_t0;
+	__u64 ka_t0;
+	__u64 tx_packets;
+	__u64 tx_bytes;
+	__u64 rx_packets;
+	__u64 rx_bytes;
+	__u64 unused[6];
 };
 
 struct sb_local {

@@ -83,12 +83,11 @@ static __noinline int too_big(struct __sk_buff *skb, struct ip6 *ip, __u32 mtu)
 	return (int)bpf_redirect(c->shim0, BPF_F_INGRESS);
 }
 
-static __always_inline __u32 path_mtu(__u32 slot, const struct sb_local *l)
+static __always_inline __u32 path_mtu(const struct sb_activity *a, const struct sb_local *l)
 {
-	const struct sb_activity *a = bpf_map_lookup_elem(&s6_activity, &slot);
 	__u32 mtu = l->mtu;
 
-	if (a && a->mtu && a->mtu < mtu)
+	if (a->mtu && a->mtu < mtu)
 		mtu = a->mtu;
 	return mtu < SB_MIN_MTU ? SB_MIN_MTU : mtu;
 }
@@ -109,12 +108,13 @@ static __always_inline int rewrite(struct __sk_buff *skb, const struct sb_contex
 	return insert_header(skb, L2, p, ip, SB_NH_SHIM6, h);
 }
 
-static __always_inline int send_on_current_pair(struct __sk_buff *skb, __u32 slot, struct ip6 *ip, struct place *p)
+static __always_inline int send_on_current_pair(struct __sk_buff *skb, const struct found *f, struct ip6 *ip,
+						struct place *p)
 {
 	const struct sb_local *l;
 	struct sb_context c;
 	__u32 total, mtu, ifindex;
-	int rc = context_read(slot, &c);
+	int rc = context_read(f->slot, &c);
 
 	if (rc)
 		return drop(SB_C_tx_torn);
@@ -124,12 +124,12 @@ static __always_inline int send_on_current_pair(struct __sk_buff *skb, __u32 slo
 	if (!l || !l->ifindex)
 		return drop(SB_C_tx_no_locator);
 	ifindex = l->ifindex;
-	mtu = path_mtu(slot, l) - SB_SHIM_LEN;
+	mtu = path_mtu(f->activity, l) - SB_SHIM_LEN;
 	total = IP6_LEN + bpf_ntohs(ip->len);
 	if (total > mtu)
 		return total <= SB_MIN_MTU ? split(skb, L2, ip, p)
 					   : too_big(skb, ip, mtu < SB_MIN_MTU ? SB_MIN_MTU : mtu);
-	sent(skb, L2, slot, c.ct_local, c.flags, ip->nh);
+	sent(skb, L2, f, ip->nh);
 	if (rewrite(skb, &c, p, ip))
 		return drop(SB_C_tx_failed);
 	count(SB_C_tx_rewritten);
@@ -138,7 +138,7 @@ static __always_inline int send_on_current_pair(struct __sk_buff *skb, __u32 slo
 
 static __always_inline int shim(struct __sk_buff *skb)
 {
-	const struct sb_by_ulid *v;
+	struct found context;
 	struct sb_pair pair;
 	struct place p;
 	struct ip6 *in_packet, ip;
@@ -158,15 +158,14 @@ static __always_inline int shim(struct __sk_buff *skb)
 		return drop(SB_C_tx_stray);
 	pair.local = ip.src;
 	pair.peer = ip.dst;
-	v = bpf_map_lookup_elem(&s6_by_ulid, &pair);
-	if (!v || !(v->flags & SB_REWRITE))
+	if (!find_by_ulid(&pair, &context) || !(context.flags & SB_REWRITE))
 		return leave_plain(skb, &ip.src);
 	p = (struct place){ .off = IP6_LEN, .nh_off = 6, .nh = ip.nh };
 	if (place_to_insert(skb, L2, &p)) {
 		count(SB_C_tx_bypassed);
 		return leave_plain(skb, &ip.src);
 	}
-	return send_on_current_pair(skb, v->slot, &ip, &p);
+	return send_on_current_pair(skb, &context, &ip, &p);
 }
 
 #endif

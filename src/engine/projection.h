@@ -33,7 +33,8 @@ struct shim6_projection {
  * 0 = not set. send_t0 and ka_t0 are the two REAP timers (PT-21): the data path
  * sets send_t0 at the first payload sent while it is 0 and clears ka_t0 then,
  * and the other way round at payload received. The engine may overwrite both
- * (Keepalives and Probes start and stop them too).
+ * (Keepalives and Probes start and stop them too). What the data path sets is as
+ * fine as the kernel's tick (4 ms on Debian) and never ahead.
  */
 struct shim6_stamps {
 	uint64_t last_tx;

@@ -1,10 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Figures of a benchmark: medians, ratios within one run, bars, and the table that tools/bench prints."""
+import math
 import statistics
 
 
 def median(values):
     return statistics.median(values) if values else float("nan")
+
+
+def sure(values):
+    """Where the median of the whole population lies with 95 % certainty: by order statistics, whatever its shape."""
+    ordered, n = sorted(values), len(values)
+    below, k = 0.5 ** n, 0
+    while k < n // 2 and below <= 0.025:  # below: the chance that at most k of n are under the median
+        k += 1
+        below += math.comb(n, k) * 0.5 ** n
+    k = max(0, k - 1)
+    return (ordered[k], ordered[n - 1 - k]) if ordered else (float("nan"), float("nan"))
 
 
 def p99(values):

@@ -39,6 +39,12 @@ static int put(int fd, const void *key, const void *value)
 	return rc == -E2BIG ? -ENOSPC : rc;
 }
 
+/* What processors keep at hand of this slot holds no longer. After the writes, see find_in_table(). */
+static void write_ends(struct datapath *dp, uint32_t slot)
+{
+	__atomic_add_fetch(&dp->activity[slot].epoch, 1, __ATOMIC_SEQ_CST);
+}
+
 static int write_maps(struct datapath *dp, uint32_t slot, const struct shim6_projection *p)
 {
 	struct sb_by_ulid by_ulid = { .slot = slot, .flags = p->flags, .ct_local = p->ct_local };
@@ -59,6 +65,7 @@ static int write_maps(struct datapath *dp, uint32_t slot, const struct shim6_pro
 	rc = rc ? rc : put(fd_quote(dp), &quote, &slot);
 	if (!p->fii)
 		rc = rc ? rc : put(fd_ulid(dp), &ulid, &by_ulid);
+	write_ends(dp, slot);
 	return rc;
 }
 
@@ -82,6 +89,7 @@ static void remove_indexes(struct datapath *dp, uint32_t slot, const struct shim
 	if (!(keep && !memcmp(&kept, &quote, sizeof(kept))) && !bpf_map_lookup_elem(fd_quote(dp), &quote, &at) &&
 	    at == slot)
 		bpf_map_delete_elem(fd_quote(dp), &quote);
+	write_ends(dp, slot);
 }
 
 /* -EEXIST: the tag or the ULID pair belongs to another slot. */
@@ -120,7 +128,7 @@ int datapath_install(struct datapath *dp, uint32_t slot, const struct shim6_proj
 		return rc;
 	fresh = !s->used;
 	if (fresh)
-		memset(&dp->activity[slot], 0, sizeof(dp->activity[slot]));
+		dp->activity[slot] = (struct sb_activity){ .epoch = dp->activity[slot].epoch };
 	else if (!shim6_pair_eq(&s->p.current, &p->current))
 		dp->activity[slot].mtu = 0; /* another path (D-20) */
 
