@@ -2,6 +2,7 @@
 """The command shim6 with a real daemon, and without one."""
 import json
 import os
+import pathlib
 import re
 import stat
 
@@ -9,6 +10,7 @@ import pytest
 from lab import SHIM6, SHIM6D
 from netns import run, wait_until
 
+SOURCES = pathlib.Path(__file__).parents[2] / "src"
 CONTEXT_KEYS = {
     "id", "slot", "state", "fii", "initiator", "ulid", "tag", "current", "rewritten", "reap", "send_timeout_s",
     "keepalive_timeout_s", "age_s", "idle_s", "mtu", "locators", "last_switch", "counters",
@@ -34,7 +36,8 @@ def modes(folder):
 
 
 def test_every_verb(lab, flows):
-    """Human and JSON output of each verb about one session; keys as control.h has them."""
+    """M-12: human and JSON output of each verb about one session; keys as control.h has them; every counter that the
+    sources name is among them."""
     a = lab.A
     f = flows.between(lab, "tcp")
     context, _ = lab.established()
@@ -52,6 +55,9 @@ def test_every_verb(lab, flows):
     assert ask("locators").keys() == {"locators", "sets"}
     assert {l["addr"] for l in ask("locators")["locators"]} == set(a.addresses)
     assert ask("stats").keys() == {"engine", "datapath", "daemon"}
+    for room, source in (("engine", "engine/counters.h"), ("datapath", "bpf/shared.h"), ("daemon", "daemon/counters.h")):
+        named = re.findall(r"\bX\((\w\w+)\)", (SOURCES / source).read_text())
+        assert len(named) > 25 and set(named) - {"name"} <= ask("stats")[room].keys(), room
     assert ask("stats")["engine"]["contexts_established"] == 1
     assert ask("negative") == [] and ask("reload") == {"changed": [], "restart": []}
     (s,) = ask("addr", "list")

@@ -8,10 +8,13 @@
 #include "dp_lab.h"
 
 #include <errno.h>
+#include <fcntl.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/if_tun.h>
 #include <net/if.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,6 +213,13 @@ static const struct chain chains[] = {
 	{ "routing header with segments left", 43, { RH(17, 4, 1) }, 24, -1 },
 	{ "mobility routing header", 43, { RH(17, 2, 0) }, 24, -1 },
 	{ "home address option", 60, { 17, 2, PADN, 201, 16 }, 24, -1 },
+	/* below IPsec, fragmentation and what is inside of a tunnel, but above hop-by-hop */
+	{ "ESP", 50, { 0, 0, 1, 0, 0, 0, 0, 1 }, 32, 40 },
+	{ "AH", 51, { 17, 6, 0, 0, 0, 0, 1, 0 }, 32, 40 },
+	{ "hop-by-hop, ESP", 0, { 50, 0, PADN, 0, 0, 1, 0 }, 32, 48 },
+	{ "a fragment", 44, { 17, 0, 0, 1, 1, 2, 3, 4 }, 32, 40 },
+	{ "IPv6 in IPv6", 41, { 0x60, 0, 0, 0, 0, 0, 59, 64 }, 40, 40 },
+	{ "IPv4 in IPv6", 4, { 0x45, 0, 0, 20 }, 32, 40 },
 };
 
 /* As A's stack would send it: to shim0, where the route leads. */
@@ -228,7 +238,8 @@ static size_t chain_packet(uint8_t *out, const struct chain *c, size_t data)
 			  c->len + udp_datagram(payload + c->len, &ulids, 7000, 7001, data));
 }
 
-/* where the header goes, and that the receiver takes it out again. */
+/* X-01, X-02, X-03, X-07, X-08, X-10, X-11, X-12, A-20: where the header goes, and that the receiver takes it out
+ * again. */
 static void test_extension_headers(void **state)
 {
 	int wire = capture(&R, "ra2"), plain = capture(&R, "ra1"), b = udp_at(&B, "2001:db8:b1::1", 7001, NULL, 0);
@@ -252,7 +263,9 @@ static void test_extension_headers(void **state)
 			assert_int_equal(counter(&A, "tx_bypassed"), ++bypassed);
 			continue;
 		}
-		expect_frame(wire, TAGGED, &f);
+		do /* B says that it knows no ESP */
+			expect_frame(wire, TAGGED, &f);
+		while (memcmp(f.b + 8, alternative.local.b, 16) != 0);
 		assert_int_equal(f.len, len + 8);
 		assert_int_equal(header_at(&f, 140), c->shim_at);
 		assert_memory_equal(f.b + c->shim_at + 8, packet + c->shim_at, len - (size_t)c->shim_at);
@@ -283,7 +296,8 @@ static size_t run_ingress(const char *dev, const uint8_t *packet, size_t len, ui
 	return run.data_size_out - 14;
 }
 
-/* What comes out at the far end is what went in, whatever is in front of the transport. X-08. */
+/* What comes out at the far end is what went in, whatever is in front of the transport: ESP and AH inside of the
+ * payload header meet ULIDs, a tunnel its endpoints. X-08, X-10, X-16. */
 static void test_headers_come_out_as_they_went_in(void **state)
 {
 	int wire = capture(&R, "rb2"), b = udp_at(&B, "2001:db8:b1::1", 7001, NULL, 0);
@@ -309,6 +323,154 @@ static void test_headers_come_out_as_they_went_in(void **state)
 		assert_memory_equal(out, packet, len);
 	}
 	close(wire), close(b);
+}
+
+/* X-06, X-16: headers are taken as they come: options before the payload header stay there; what is outside of it is
+ * the stack's before it is ours */
+static void test_order_as_found(void **state)
+{
+	uint8_t payload[200] = { 140, 0, PADN }, packet[300], expected[300], out[700];
+	size_t len, n;
+	unsigned rc;
+
+	(void)state;
+	contexts(&alternative);
+	enter(&B);
+	n = 8 + shim_header(payload + 8, IPPROTO_UDP, TAG_B);
+	n += udp_datagram(payload + n, &ulids, 7000, 7001, 50);
+	len = ip6_packet(packet, "2001:db8:a2::1", "2001:db8:b2::1", 60, payload, n);
+	payload[0] = IPPROTO_UDP;
+	memmove(payload + 8, payload + 16, n - 16);
+	ip6_packet(expected, "2001:db8:a1::1", "2001:db8:b1::1", 60, payload, n - 8);
+	assert_int_equal(run_ingress("b2", packet, len, out, sizeof(out), &rc), len - 8);
+	assert_memory_equal(out, expected, len - 8);
+
+	memset(payload, 0x5a, sizeof(payload)); /* ESP around it all: nothing to see */
+	for (unsigned nh = 50; nh <= 51; nh++) {
+		payload[0] = 140;
+		len = ip6_packet(packet, "2001:db8:a2::1", "2001:db8:b2::1", nh, payload, 120);
+		assert_int_equal(run_ingress("b2", packet, len, out, sizeof(out), &rc), len);
+		assert_int_equal(rc, UINT32_MAX);
+		assert_memory_equal(out, packet, len);
+	}
+	assert_int_equal(counter(&B, "rx_rewritten"), 1);
+	assert_int_equal(counter(&B, "rx_control"), 0);
+}
+
+static void no_udp(int fd)
+{
+	char c;
+
+	for (int i = 0; i < 10; i++)
+		pump();
+	assert_int_equal(recv(fd, &c, 1, MSG_DONTWAIT), -1);
+}
+
+/* X-17, D-22: policies and firewall of the receiving host see what comes out of the shim, with ULIDs; X-13: they are
+ * the same ones as without Shim6 */
+static void test_policy_on_ulids(void **state)
+{
+	int b = udp_at(&B, "2001:db8:b1::1", 7001, "2001:db8:a1::1", 7000);
+	int a = udp_at(&A, "2001:db8:a1::1", 7000, "2001:db8:b1::1", 7001);
+	const struct shim6_pair *current[] = { &ulids, &alternative };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		contexts(current[i]);
+		udp_exchange(b, a, 10);
+		enter(&A);
+		sh("ip xfrm policy add src 2001:db8:b2::1 dst 2001:db8:a2::1 dir in action block");
+		udp_exchange(b, a, 11); /* of the locators: no matter */
+		enter(&A);
+		sh("ip xfrm policy add src 2001:db8:b1::1 dst 2001:db8:a1::1 dir in action block");
+		assert_int_equal(send(b, "x", 1, 0), 1);
+		no_udp(a);
+		enter(&A);
+		sh("ip xfrm policy flush && ip xfrm policy add src 2001:db8:a1::1 dst 2001:db8:b1::1 dir out action "
+		   "block");
+		assert_int_equal(send(a, "x", 1, 0), -1); /* and the other way, before the shim */
+		assert_int_equal(errno, EPERM);
+		enter(&A);
+		sh("ip xfrm policy flush");
+		udp_exchange(a, b, 12);
+		enter(&A);
+		sh("nft add table ip6 t && nft 'add chain ip6 t in { type filter hook input priority 0; }' && "
+		   "nft add rule ip6 t in ip6 saddr 2001:db8:b2::1 drop");
+		udp_exchange(b, a, 13);
+		enter(&A);
+		sh("nft add rule ip6 t in ip6 saddr 2001:db8:b1::1 udp dport 7000 counter drop");
+		assert_int_equal(send(b, "x", 1, 0), 1);
+		no_udp(a);
+		enter(&A);
+		sh("nft list table ip6 t | grep -q 'counter packets 1 ' && nft delete table ip6 t");
+		udp_exchange(b, a, 14);
+	}
+	close(a), close(b);
+}
+
+/* D-10, D-14, A-11: the tag alone decides, whatever the packet's own addresses are; the socket sees the ULIDs */
+static void test_tag_alone(void **state)
+{
+	static const char *const from[] = { "2001:db8:a1::1", "2001:db8:a2::1", "2001:db8:77::77" };
+	int b = udp_at(&B, "2001:db8:b1::1", 7001, NULL, 0);
+	uint8_t payload[100], packet[200], in[100];
+	struct shim6_addr peer = addr("2001:db8:a1::1");
+
+	(void)state;
+	context_at(&B, &ulids, SHIM6_PROJ_ACCEPT);
+	for (unsigned i = 0; i < 3; i++) {
+		struct sockaddr_in6 s = { 0 };
+		socklen_t len = sizeof(s);
+		size_t n = shim_header(payload, IPPROTO_UDP, TAG_B);
+
+		n += udp_datagram(payload + n, &ulids, 7000, 7001, 20 + i);
+		put_packet(&R, "rb2", packet, ip6_packet(packet, from[i], "2001:db8:b2::1", 140, payload, n));
+		assert_int_equal(recvfrom(b, in, sizeof(in), 0, (struct sockaddr *)&s, &len), 20 + i);
+		assert_memory_equal(&s.sin6_addr, peer.b, 16);
+	}
+	close(b);
+}
+
+/* a locator behind a tunnel: what goes into it has the payload header inside, and so has what comes out of it */
+static void test_locator_behind_a_tunnel(void **state)
+{
+	struct datapath_local locals[3] = { { .addr = addr("2001:db8:a1::1"), .mtu = 1500 },
+					    { .addr = addr("2001:db8:a2::1"), .mtu = 1500 },
+					    { .addr = addr("2001:db8:a3::1"), .mtu = 1400 } };
+	struct shim6_pair current = { addr("2001:db8:a3::1"), addr("2001:db8:b2::1") }, back = turned(&ulids);
+	int a = udp_at(&A, "2001:db8:a1::1", 7000, "2001:db8:b1::1", 7001), tun;
+	struct ifreq ifr = { .ifr_name = "t0", .ifr_flags = IFF_TUN | IFF_NO_PI };
+	uint8_t payload[200], packet[300], in[100];
+	ssize_t n;
+
+	(void)state;
+	enter(&A);
+	tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
+	assert_true(tun >= 0);
+	assert_int_equal(ioctl(tun, TUNSETIFF, &ifr), 0);
+	sh("ip link set t0 up mtu 1400 && ip -6 addr add 2001:db8:a3::1/64 dev t0 nodad");
+	locals[0].ifindex = if_nametoindex("a1");
+	locals[1].ifindex = if_nametoindex("a2");
+	locals[2].ifindex = if_nametoindex("t0");
+	assert_int_equal(datapath_attach(A.dp, locals[2].ifindex), 0);
+	assert_int_equal(datapath_set_local(A.dp, locals, 3), 0);
+	context_at(&A, &current, SHIM6_PROJ_ACCEPT | SHIM6_PROJ_REWRITE);
+	assert_int_equal(send(a, "through the tunnel", 18, 0), 18);
+	do
+		n = read(tun, packet, sizeof(packet));
+	while (n > 40 && packet[6] != 140);
+	assert_int_equal(n, 40 + 8 + 8 + 18);
+	assert_memory_equal(packet + 8, current.local.b, 16);
+	assert_memory_equal(packet + 24, current.peer.b, 16);
+	assert_int_equal(packet[40], IPPROTO_UDP);
+	assert_memory_equal(packet + 56, "through the tunnel", 18);
+
+	n = (ssize_t)shim_header(payload, IPPROTO_UDP, TAG_A);
+	n += (ssize_t)udp_datagram(payload + n, &back, 7001, 7000, 33);
+	n = (ssize_t)ip6_packet(packet, "2001:db8:b2::1", "2001:db8:a3::1", 140, payload, (size_t)n);
+	assert_int_equal(write(tun, packet, (size_t)n), n);
+	assert_int_equal(recv(a, in, sizeof(in), 0), 33);
+	close(a), close(tun);
 }
 
 static void refused(const char *local, const char *peer)
@@ -501,6 +663,10 @@ int main(void)
 		T(test_back_and_each_end_by_itself),
 		T(test_extension_headers),
 		T(test_headers_come_out_as_they_went_in),
+		T(test_order_as_found),
+		T(test_policy_on_ulids),
+		T(test_tag_alone),
+		T(test_locator_behind_a_tunnel),
 		T(test_never_shimmed),
 		T(test_neighbour_discovery_between_ulids),
 		T(test_dropped),

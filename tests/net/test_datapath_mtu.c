@@ -204,6 +204,7 @@ static void test_path_of_1400(void **state)
 	narrow(1400);
 }
 
+/* X-20, I-13: senders go below what IPv6 has: nothing longer than 1280 octets leaves, and all of it arrives */
 static void test_path_of_1280(void **state)
 {
 	(void)state;
@@ -235,7 +236,7 @@ static void test_known_mtu(void **state)
 	lab_mtu(&B, 2, 1500);
 }
 
-/* A packet of 1280 on a path of 1280 becomes two, each with its own header. */
+/* A packet of 1280 on a path of 1280 becomes two, each with its own header. X-20 */
 static void test_split(void **state)
 {
 	int wire, b = udp_at(&B, "2001:db8:b1::1", 7001, NULL, 0);

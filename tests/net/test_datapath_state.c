@@ -94,6 +94,7 @@ static void stamps_move(const struct shim6_pair *current)
 	close(a), close(b);
 }
 
+/* D-09: plain packets are found by their ULIDs */
 static void test_stamps_on_ulids(void **state)
 {
 	(void)state;

@@ -2,6 +2,7 @@
 """Establishment and failover of real sessions, for each kind of failure."""
 import json
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import time
 
 import pytest
 from lab import ALL, SHIM6
-from netns import UDP, Capture, inside, wait_until
+from netns import UDP, Capture, inside, run, wait_until
 
 I1, R1, I2, R2 = 1, 2, 3, 4
 DETECTION = 1.5  # s beyond the Send Timeout until the session goes on, jitter and exploration included
@@ -48,7 +49,7 @@ def survives(lab, all_flows, broke, bound):
 
 
 def test_establishment(lab, flows):
-    """T040, T041, E-01, W-13: nothing is asked below the threshold; one exchange of four messages at it; not one octet
+    """T040, T041, E-01, W-13, Y-07, M-05: nothing is asked below the threshold; one exchange of four messages at it; not one octet
     more in any packet of the session."""
     a, b = lab.A, lab.B
     with inside(a.ns):
@@ -94,7 +95,7 @@ def test_establishment(lab, flows):
 
 def test_black_hole_and_return(lab, flows):
     """A silent black hole at provider 1, then its return and the death of provider 2: back on the ULIDs, without
-    payload header (T132). PI-11: `shim6 events --json` tells it as it happens. PX-13: TCP is told; by its own timer it
+    payload header (T132). D-18, M-08, PI-11: `shim6 events --json` tells it as it happens. PX-13: TCP is told; by its own timer it
     would go on when the double of the silence is over."""
     all_flows = sessions(lab, flows)
     watch = subprocess.Popen(
@@ -135,6 +136,25 @@ def test_black_hole_and_return(lab, flows):
         assert change["silence_ms"] >= lab.send_timeout * 1000
     assert change["probes"] >= 1 and change["took_ms"] > 0
     assert change["from"] == a["ulid"] and change["to"]["local"] == lab.A.addresses[1]
+
+
+def test_firewalls(lab, flows):
+    """M-01, M-02: with the rules of doc/firewall.nft on both hosts and on every provider's router sessions survive as
+    ever, in both directions of the switch: none of these looks at checksums behind a Shim6 header."""
+    rules = pathlib.Path(__file__).parents[2] / "doc/firewall.nft"
+    for node in ("A", "B", "A1", "A2", "B1", "B2"):
+        run("nft", "-f", rules, ns=lab.ns(node))
+    all_flows = sessions(lab, flows)
+    # and no connection could begin without its rule
+    run("nft", "add", "rule", "inet", "shim6_host", "input", "counter", ns=lab.A.ns)
+    with Capture(lab.ns("A2"), "cust") as wire:
+        broke = lab.fail("link")
+        survives(lab, all_flows, broke, LINK)
+        wait_until(lambda: any(p.tagged for p in wire.packets()), 20, "tagged payload at provider 2")
+    lab.heal("link")
+    both_up(lab.A), both_up(lab.B)
+    broke = lab.fail("blackhole", provider=2)
+    survives(lab, all_flows, broke, limit(lab))
 
 
 @pytest.mark.parametrize("direction", ["in", "out"])

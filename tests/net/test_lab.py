@@ -185,7 +185,7 @@ def test_faults_break_exactly_what_they_say(name, kind, words, broken):
 
 
 def test_providers_filter_foreign_sources(name):
-    """BCP 38: a packet with the other provider's source does not pass, and is counted."""
+    """M-11, BCP 38: a packet with the other provider's source does not pass, and is counted."""
     lab("up", "--name", name, "--no-shim6")
     lab("exec", "--name", name, "A", "--", "ip", "-6", "rule", "add", "from", "2001:db8:a:2::10", "lookup", "101",
         "priority", "900")

@@ -219,7 +219,7 @@ def test_no_hba_set(make_lab, flows, tmp_path):
 
 
 def test_peer_without_shim6(lab, flows):
-    """The peer's kernel says that it knows no such header: NO-SUPPORT, no further I1, traffic unharmed."""
+    """M-06: the peer's kernel says that it knows no such header: NO-SUPPORT, no further I1, traffic unharmed."""
     lab.B.kill(signal.SIGTERM)
     # without daemon B has no HBA addresses any more; a host of that address without Shim6 is what is wanted
     run("ip", "addr", "add", f"{lab.B.addresses[0]}/64", "dev", "eth1", "nodad", ns=lab.B.ns)
@@ -239,7 +239,7 @@ def test_peer_without_shim6(lab, flows):
 
 
 def test_protocol_filtered(lab, flows):
-    """T147: a path that drops protocol 140. I1 is repeated at growing distances, traffic is unharmed; with --all to
+    """T147, M-04: a path that drops protocol 140. I1 is repeated at growing distances, traffic is unharmed; with --all to
     the end: E-FAILED, and no I1 for a while."""
     run("nft", "add rule ip6 lab fault ip6 nexthdr 140 drop", ns=lab.ns("B1"))
     with Capture(lab.ns("A1"), "cust") as wire:

@@ -431,7 +431,7 @@ static void check_signed_data(const struct vector *c, const struct shim6_addr *c
 	assert_memory_equal(want.b + 20, cga, 16 * n);
 }
 
-/* TH05, TH18, TH19 (HS-01..03, HS-10) */
+/* TH05, TH18, TH19 (HS-01..03, HS-10); W-66, A-05: PKCS #1 v1.5 with SHA-1 */
 static void test_every_signature_case(void **state)
 {
 	const struct vector *cases = get(vectors, "signature_cases");

@@ -132,6 +132,44 @@ static void test_send_timeout(void **state)
 	assert_false(load("[reap]\nsend_timeout = 12500 ms\n"));
 }
 
+/* T-10, M-12: what section 14 of RFC 5533 fixes is a key each, and without a file it is what the RFC says */
+static void test_constants_of_the_rfc(void **state)
+{
+	static const struct {
+		const char *section, *key, *value;
+	} rows[] = {
+		{ "handshake", "i1_timeout", "4" },
+		{ "handshake", "i1_retries", "4" },
+		{ "contexts", "no_answer_holddown", "60" },
+		{ "contexts", "no_support_holddown", "600" },
+		{ "handshake", "i2_timeout", "4" },
+		{ "handshake", "i2_retries", "2" },
+		{ "handshake", "i2bis_timeout", "4" },
+		{ "handshake", "i2bis_retries", "2" },
+		{ "handshake", "update_timeout", "4" },
+		{ "handshake", "max_update_timeout", "120" },
+		{ "handshake", "validator_lifetime", "60" },
+		{ "contexts", "idle_timeout", "300" },
+		{ "reap", "send_timeout", "15" },
+		{ "trigger", "packets", "32" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct config_key *k;
+		char got[64];
+
+		for (unsigned n = 0; (k = config_key(n)); n++) {
+			if (!strcmp(config_key_section(k), rows[i].section) && !strcmp(config_key_name(k), rows[i].key))
+				break;
+		}
+		assert_non_null(k);
+		assert_true(load(""));
+		config_value(&cfg, k, NULL, got, sizeof(got));
+		assert_string_equal(got, rows[i].value);
+	}
+}
+
 static void test_words_for_yes_and_no(void **state)
 {
 	(void)state;
@@ -356,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_empty_file_gives_defaults),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_send_timeout),
+		cmocka_unit_test(test_constants_of_the_rfc),
 		cmocka_unit_test(test_words_for_yes_and_no),
 		cmocka_unit_test(test_unknown_things),
 		cmocka_unit_test(test_first_error_counts),

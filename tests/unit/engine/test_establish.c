@@ -95,7 +95,7 @@ static bool note_i1(struct sim *s, struct sim_packet *p, void *arg)
 	return false;
 }
 
-/* E-06, T-05 */
+/* E-06, T-05; C-14 */
 static void t043_i1_retrans_t045_holddown(void **state)
 {
 	struct sim *s = two_hosts(43);

@@ -92,8 +92,8 @@ static void assert_list_at_b(struct sim *s, const unsigned *which, unsigned n, u
 	}
 }
 
-/* T110, TH18, TH20 (HD-05, U-01, U-02, U-05, U-06, HS-01, HS-04): a prefix appears; a signed Update Request brings it,
- * and when the old ones are gone the session goes on there */
+/* T110, TH18, TH20 (HD-05, U-01, U-02, U-05, U-06, U-27, V-06, HS-01, HS-04): a prefix appears; a signed Update Request
+ * brings it, and when the old ones are gone the session goes on there */
 static void t110_a_prefix_appears(void **state)
 {
 	struct sim *s = established(110, 2);
@@ -141,6 +141,59 @@ static void t110_a_prefix_appears(void **state)
 	assert_true(shim6_addr_eq(&info.current.local, &A->addr[2]));
 	assert_int_equal(info.reap, REAP_OPERATIONAL);
 	assert_true(s->flow[flow].last_answered > s->now - SIM_SECOND);
+	sim_free(s);
+}
+
+static bool lose_acks(struct sim *s, struct sim_packet *p, void *arg)
+{
+	(void)s;
+	(void)arg;
+	return p->kind != SIM_CONTROL || p->buf[2] != WIRE_UPDATE_ACK;
+}
+
+/* U-11, T112, U-08, U-09, U-10: the example of 10.3: while a list is not acknowledged another locator comes and the
+ * first breaks: one request with all of it, of a new generation; the Ack of the abandoned one counts for nothing */
+static void u11_worked_example(void **state)
+{
+	struct sim *s = established(11, 2);
+	struct shim6_pair back = sim_ulids(s, 1, 0, 0, 0);
+	struct wire_msg first, m;
+	struct wire_pref pref;
+	struct script ack;
+	uint32_t nonce, generation;
+
+	(void)state;
+	s->filter = lose_acks;
+	assign(A, 2, true);
+	sim_run(s, 100 * SIM_MS);
+	decode_last(A, WIRE_UPDATE_REQUEST, &first);
+	nonce = first.request_nonce;
+	generation = first.locators.generation;
+	assert_int_equal(first.locators.n, 3);
+	A->assigned[3] = true;
+	A->down[0] = true;
+	sim_set_local(A);
+	sim_run(s, 100 * SIM_MS);
+	decode_last(A, WIRE_UPDATE_REQUEST, &m);
+	assert_int_not_equal(m.request_nonce, nonce);
+	assert_int_equal(m.locators.n, 4);
+	assert_int_equal(m.locators.generation, generation + 1);
+	assert_int_equal(m.prefs.generation, generation + 1);
+	for (unsigned i = 0; i < 4; i++) {
+		struct shim6_addr l;
+
+		wire_locator_get(&m.locators, i, &l);
+		assert_true(shim6_addr_eq(&l, &A->addr[i]));
+		wire_pref_get(&m.prefs, i, &pref);
+		assert_int_equal(pref.flags, i ? 0 : WIRE_PREF_BROKEN);
+	}
+	wire_begin_update_ack(&ack.b, ack.buf, sizeof(ack.buf), context_by_id(A->engine, 1)->ct_local, nonce);
+	send_as(A, &back, &ack);
+	assert_int_equal(sim_counter(A, "updates_completed"), 0);
+	s->filter = NULL;
+	sim_run(s, 20 * SIM_SECOND);
+	assert_int_equal(sim_counter(A, "updates_completed"), 1);
+	assert_list_at_b(s, (unsigned[]){ 0, 1, 2, 3 }, 4, 2);
 	sim_free(s);
 }
 
@@ -495,6 +548,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(t110_a_prefix_appears),
+		cmocka_unit_test(u11_worked_example),
 		cmocka_unit_test(u02_withdrawn_when_it_goes),
 		cmocka_unit_test(w64_the_rest_is_signed_anew),
 		cmocka_unit_test(one_address_for_each_prefix),
