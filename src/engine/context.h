@@ -97,6 +97,9 @@ struct context {
 	uint8_t n_peer_listed;		/* in the peer's own list (U-19) */
 	uint8_t n_peer_kept;		/* of that list in peer[]; the ULID may come behind */
 	uint32_t preferred_at;		/* seconds: a peer locator is being tried for its preference, or was in vain */
+	uint32_t back_at;		/* seconds: went to a better pair that works again; 0 never */
+	uint8_t failed_again;		/* how often such a pair failed soon after: doubles the hold-down */
+	uint8_t unsaid_cause;		/* enum reap_cause of the episode of unsaid */
 	struct reap_locator *local;	/* Ls(local), in list order */
 	struct reap_locator *peer;	/* Ls(peer), in list order */
 	struct peer_locator *peer_info; /* one allocation with peer */
@@ -111,6 +114,7 @@ struct context {
 
 	struct handshake *handshake;
 	struct update *update;
+	struct better *better; /* NULL: on its best pair, or fail-back is off */
 	struct reap reap;
 
 	uint64_t created, established;
@@ -118,6 +122,7 @@ struct context {
 	uint64_t ulid_gone;  /* when ULID(local) vanished; 0: it is there (Y-06) */
 	uint64_t hinted;     /* last hint taken */
 	uint64_t silence;    /* ns since payload came, when the episode began */
+	uint64_t unsaid;     /* an episode began then that may come to nothing; 0: none */
 	uint64_t probe_turn; /* when a probe may leave, the host's budget having been used up; 0: now (PX-20) */
 	struct last_switch *last_switch; /* NULL: there was none */
 	uint32_t switches, keepalives_received;

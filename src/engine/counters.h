@@ -33,7 +33,8 @@
 	X(contexts_initiated) X(contexts_accepted) X(contexts_established) X(contexts_recovered) \
 	X(contexts_restored) X(contexts_idle) X(contexts_kept) X(contexts_failed) X(contexts_confused) \
 	X(contexts_ulid_gone) X(contexts_dropped) X(fallbacks_to_i1) X(negative_e_failed) \
-	X(negative_no_support) X(explorations) X(switches) X(updates_completed) X(updates_abandoned) \
+	X(negative_no_support) X(explorations) X(switches) X(preference_moves) X(fail_backs) X(fail_back_tests) \
+	X(fail_back_tests_passed) X(fail_backs_vain) X(updates_completed) X(updates_abandoned) \
 	/* CGA signatures of our own */ \
 	X(signatures_made) X(signature_failed) X(outside_added) X(outside_withdrawn) X(outside_refused) \
 	X(limit_outside)

@@ -90,7 +90,7 @@ static void put_preferences(struct wire_builder *b, const struct context *c, boo
 					      .priority = l->priority,
 					      .weight = l->weight };
 		broken |= down;
-		ranked |= l->priority != c->local[0].priority || l->weight != c->local[0].weight;
+		ranked |= l->priority != c->local[0].priority || l->weight != 0;
 	}
 	if (always || broken || ranked)
 		wire_opt_preferences(b, c->local_generation, pref, c->n_local, ranked ? 3 : 1);

@@ -11,6 +11,7 @@
  *	negative.c   E-FAILED, NO-SUPPORT  save.c       state across restarts
  *	emit.c       messages out          status.c     what operators see
  *	owner.c      whose a message is
+ *	prefer.c     the best pair, and the way back to it
  */
 #include "engine/internal.h"
 
@@ -36,6 +37,7 @@ void engine_config_default(struct engine_config *c)
 		.idle_timeout = 300 * SECOND,
 		.tag_quarantine = 900 * SECOND,
 		.ulid_grace = 60 * SECOND,
+		.fail_back = 30 * SECOND,
 		.initiate = true,
 		.max_contexts = 65536,
 		.max_contexts_per_64 = 4096,
@@ -105,13 +107,16 @@ void engine_reconfigure(struct engine *e, uint64_t now, const struct engine_conf
 {
 	bool send_timeout = config->reap.send_timeout != e->config.reap.send_timeout;
 	bool errors = config->deliver_errors != e->config.deliver_errors;
+	bool fail_back = config->fail_back != e->config.fail_back;
 	struct context *c, *newer;
 
 	e->config = *config;
-	for (c = e->contexts.oldest; c && (send_timeout || errors); c = newer) {
+	for (c = e->contexts.oldest; c && (send_timeout || errors || fail_back); c = newer) {
 		newer = c->newer;
 		if (errors && c->installed && !context_project(e, c, now))
 			continue;
+		if (fail_back)
+			prefer_configured(e, c, now);
 		if (send_timeout)
 			context_new_send_timeout(e, c, now);
 	}
@@ -310,14 +315,14 @@ void engine_hint(struct engine *e, uint64_t now, uint32_t slot)
 
 static void context_local_changed(struct engine *e, struct context *c, uint64_t now)
 {
-	bool changed = local_refresh(&e->local, c->local, c->n_local);
+	unsigned changed = local_refresh(&e->local, c->local, c->n_local);
 
 	if (engine_is_local(e, &c->ulid.local))
 		c->ulid_gone = 0;
 	else if (c->ulid_gone == 0)
 		c->ulid_gone = now ? now : 1;
 	if (c->state != ENGINE_ESTABLISHED) {
-		c->prefs_changed |= changed;
+		c->prefs_changed |= changed != 0;
 		context_rearm(e, c, now);
 		return;
 	}
@@ -326,8 +331,9 @@ static void context_local_changed(struct engine *e, struct context *c, uint64_t 
 		return;
 	}
 	engine_tell(e, c, now, ENGINE_EV_LOCATORS, ENGINE_WHY_NONE);
-	if (update_begin(e, c, now, 0)) /* the peer is told at once (PA-17, U-28) */
-		liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
+	if (update_begin(e, c, now, 0) /* the peer is told at once (PA-17, U-28) */
+	    && liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN))
+		prefer_locators(e, c, now, changed & LOCAL_PREFERENCES ? PREFER_OURS : PREFER_NEITHER);
 }
 
 int engine_set_local(struct engine *e, uint64_t now, const struct engine_local *locals, unsigned n,

@@ -48,6 +48,7 @@ struct engine_config {
 	uint64_t tag_quarantine;     /* G-09 */
 	uint64_t ulid_grace;	     /* Y-06: a vanished local ULID is forgotten after this */
 	unsigned min_sec;	     /* of a peer's ULID and HBAs (AMB-H20); 0: no policy (HV-09) */
+	uint64_t fail_back;	     /* a better pair must have worked for so long; 0 at once, ENGINE_NEVER */
 	bool initiate;		     /* false: only answer */
 	bool deliver_errors;	     /* no ICMPv6 error is kept from the socket (I-02) */
 	/* limits */
@@ -93,7 +94,9 @@ enum engine_reason {
 	ENGINE_WHY_ULID_GONE,
 	ENGINE_WHY_CONFUSION, /* another context took its CT(peer) */
 	ENGINE_WHY_SHUTDOWN,
-	ENGINE_WHY_DATAPATH, /* the data path refused the projection */
+	ENGINE_WHY_DATAPATH,  /* the data path refused the projection */
+	ENGINE_WHY_FAIL_BACK, /* a better pair works again */
+	ENGINE_WHY_TEST,      /* the pair in use kept silent while a better one was tested */
 };
 const char *engine_reason_text(enum engine_reason r); /* "nothing heard for the Send Timeout", ... */
 
@@ -244,6 +247,10 @@ struct engine_ctx_info {
 	struct shim6_pair switch_from, switch_to;
 	uint32_t switches, episodes, probes_sent, probes_received, keepalives_sent, keepalives_received;
 	struct shim6_stamps stamps;
+	/* the better pair that it goes to when that has worked for long enough; zero: it is on the best one */
+	struct shim6_pair better;
+	uint64_t better_since; /* when it began to work; 0: it does not, as far as known */
+	uint64_t better_hold;  /* ns that it must work */
 };
 /* Calls fn for each context, oldest first; a non-zero return stops and is returned. fn must not change the engine. */
 int engine_each(struct engine *e, int (*fn)(void *arg, const struct engine_ctx_info *info), void *arg);

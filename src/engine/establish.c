@@ -415,5 +415,5 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 		if (!update_begin(e, c, now, with))
 			return false;
 	}
-	return liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN);
+	return liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN) && prefer_locators(e, c, now, PREFER_OURS);
 }

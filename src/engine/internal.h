@@ -19,7 +19,7 @@
 #define SENT_LATELY 60			   /* seconds */
 #define RESEND_GAP (500 * MILLISECOND)	   /* of I2 and I2bis, when packets ask for them (D-12) */
 #define HINT_GAP (5 * SECOND)		   /* of hints that make one context test its pair (I-16) */
-#define PREFERENCE_GAP 60		   /* seconds after a vain test of a preferred locator (AMB-R22) */
+#define PREFERENCE_GAP 60		   /* seconds after a vain move to a preferred pair (AMB-R22) */
 #define OUTSIDE_TRIES 5			   /* Update Requests with new locators that get no answer */
 #define MAX_FALLBACKS 2			   /* from I2 or I2bis to I1 */
 
@@ -166,6 +166,8 @@ void liveness_hint(struct engine *e, struct context *c, uint64_t now);
 bool liveness_payload(struct engine *e, struct context *c, uint64_t now, bool received);
 bool liveness_explore(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause,
 		      const struct shim6_pair *wanted);
+/* Does this pair work? The current one stays. */
+bool liveness_test(struct engine *e, struct context *c, uint64_t now, const struct shim6_pair *pair);
 bool liveness_locators(struct engine *e, struct context *c, uint64_t now, enum reap_cause cause);
 void recv_keepalive(struct engine *e, struct context *c, const struct rx *rx);
 void recv_probe(struct engine *e, struct context *c, const struct rx *rx);
@@ -194,6 +196,44 @@ bool outside_told(struct engine *e, struct context *c);
 bool outside_shed(struct context *c);
 /* The signature of the list at its present generation; NULL: cannot be made. */
 const struct signature *outside_signature(struct engine *e, struct context *c);
+
+/* prefer.c: the best pair, and the way back to it */
+struct better {
+	struct shim6_pair pair;
+	uint64_t due;	 /* the next thing to do, if the context is in use */
+	uint64_t looked; /* the last test or move began, or the context came to be here */
+	uint64_t gap;	 /* between tests while it does not work */
+	uint64_t since;	 /* it has worked since; 0: it does not */
+	uint64_t worked; /* last time that it did */
+	uint8_t rank;	 /* how many of the better pairs are better still */
+	uint8_t missed, missed_in_all;
+	bool asked;   /* by preferences: go there without waiting */
+	bool testing; /* a test is to be judged */
+	bool moving;
+	bool paused;	 /* no payload since looked */
+	uint8_t crossed; /* moves that ended before the pair could answer */
+};
+enum prefer_news {
+	PREFER_NEITHER, /* no preference changed; locators may have come or gone */
+	PREFER_OURS,
+	PREFER_THEIRS,
+};
+/* Locators or preferences changed, or the context is new here. false: the context is gone. */
+bool prefer_locators(struct engine *e, struct context *c, uint64_t now, enum prefer_news news);
+/* The configured hold-down changed. */
+void prefer_configured(struct engine *e, struct context *c, uint64_t now);
+/* An episode ended; within liveness_leave(). */
+void prefer_ended(struct engine *e, struct context *c, const struct liveness *v);
+/*
+ * A Probe was taken. One in Operational on the better pair says that the peer is
+ * there; unasked: it answers nothing, so the peer tests.
+ */
+void prefer_peer_probed(struct engine *e, struct context *c, const struct rx *rx, bool unasked);
+void prefer_stop(struct context *c);
+uint64_t prefer_deadline(const struct context *c, const struct shim6_stamps *st);
+/* Whatever is due; false: the context is gone. */
+bool prefer_timer(struct engine *e, struct context *c, uint64_t now, const struct shim6_stamps *st);
+void prefer_info(const struct engine *e, const struct context *c, struct engine_ctx_info *info);
 
 /* icmp.c: Errors and ICMPv6 errors, by the packet they quote */
 void recv_error(struct engine *e, const struct rx *rx);

@@ -13,6 +13,8 @@
 
 #include <stdlib.h>
 
+#define UNSAID (2 * SECOND) /* what lasts longer is more than a test */
+
 enum engine_reason reason_of_cause(enum reap_cause cause)
 {
 	switch (cause) {
@@ -30,6 +32,10 @@ enum engine_reason reason_of_cause(enum reap_cause cause)
 		return ENGINE_WHY_COMMAND;
 	case REAP_CAUSE_PREFERENCE:
 		return ENGINE_WHY_PREFERENCE;
+	case REAP_CAUSE_FAIL_BACK:
+		return ENGINE_WHY_FAIL_BACK;
+	case REAP_CAUSE_TEST:
+		return ENGINE_WHY_TEST;
 	case REAP_CAUSE_NONE:
 		break;
 	}
@@ -162,7 +168,8 @@ void liveness_stop(struct context *c)
 	if (c->reap.owner)
 		reap_stop(&c->reap); /* (E12) */
 	c->reap.owner = NULL;
-	c->probe_turn = 0;
+	c->probe_turn = c->unsaid = 0;
+	prefer_stop(c);
 }
 
 static void load_timers(struct engine *e, const struct context *c, struct shim6_stamps *st, struct reap_timers *t)
@@ -185,12 +192,12 @@ static uint64_t silence(const struct liveness *v)
 	return v->stamps.last_rx ? ago(v->now, v->stamps.last_rx) : 0;
 }
 
-static void tell_begin(const struct liveness *v)
+static void tell_begin(const struct liveness *v, enum reap_cause cause)
 {
 	struct context *c = v->context;
 	struct engine_event ev = {
 		.type = ENGINE_EV_EXPLORING,
-		.reason = reason_of_cause(v->cause),
+		.reason = reason_of_cause(cause),
 		.now = v->now,
 		.id = c->id,
 		.slot = c->slot,
@@ -200,6 +207,7 @@ static void tell_begin(const struct liveness *v)
 		.silence = silence(v),
 	};
 
+	c->unsaid = 0;
 	c->silence = ev.silence;
 	count(v->engine, C_explorations);
 	v->engine->ops.event(v->engine->user, &ev);
@@ -243,6 +251,30 @@ static void tell_end(const struct liveness *v)
 	v->engine->ops.event(v->engine->user, &ev);
 }
 
+/*
+ * A test, ours or the peer's, begins like a failure and ends half a second later
+ * on the same pair. Told are those that last, or that move the context.
+ */
+static void tell(const struct liveness *v)
+{
+	struct context *c = v->context;
+
+	if (v->began && (v->cause == REAP_CAUSE_TEST || v->cause == REAP_CAUSE_PEER_PROBE)) {
+		c->unsaid = v->now ? v->now : 1;
+		c->unsaid_cause = (uint8_t)v->cause;
+	} else if (v->began) {
+		tell_begin(v, v->cause);
+	}
+	if (c->unsaid && v->ended && shim6_pair_eq(&v->from, &v->to)) {
+		c->unsaid = 0;
+		return;
+	}
+	if (c->unsaid && (v->ended || ago(v->now, c->unsaid) >= UNSAID))
+		tell_begin(v, (enum reap_cause)c->unsaid_cause);
+	if (v->ended)
+		tell_end(v);
+}
+
 bool liveness_leave(struct liveness *v)
 {
 	struct engine *e = v->engine;
@@ -258,10 +290,9 @@ bool liveness_leave(struct liveness *v)
 		c->probe_turn = 0;
 	if (!context_project(e, c, v->now))
 		return false;
-	if (v->began)
-		tell_begin(v);
+	tell(v);
 	if (v->ended) {
-		tell_end(v);
+		prefer_ended(e, c, v);
 		/* What was in use until now may be withdrawn, what got no answer there be offered again. */
 		if (!shim6_pair_eq(&v->from, &v->to))
 			c->outside_version = 0;
@@ -354,6 +385,8 @@ uint64_t liveness_deadline(struct engine *e, const struct context *c, uint64_t n
 	reap = reap_deadline(&c->reap, now, &t);
 	if (reap < c->probe_turn)
 		reap = c->probe_turn;
+	if (prefer_deadline(c, &st) < reap)
+		reap = prefer_deadline(c, &st);
 	return reap < idle ? reap : idle;
 }
 
@@ -373,7 +406,8 @@ void liveness_timer(struct engine *e, struct context *c, uint64_t now)
 		return;
 	}
 	reap_timer(&c->reap, now, &v.timers, &v.locators);
-	liveness_leave(&v);
+	if (liveness_leave(&v))
+		prefer_timer(e, c, now, &v.stamps);
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -397,6 +431,15 @@ bool liveness_explore(struct engine *e, struct context *c, uint64_t now, enum re
 
 	liveness_enter(&v, e, c, now);
 	reap_explore(&c->reap, now, &v.timers, &v.locators, cause, wanted);
+	return liveness_leave(&v);
+}
+
+bool liveness_test(struct engine *e, struct context *c, uint64_t now, const struct shim6_pair *pair)
+{
+	struct liveness v;
+
+	liveness_enter(&v, e, c, now);
+	reap_test(&c->reap, now, &v.timers, &v.locators, pair);
 	return liveness_leave(&v);
 }
 
@@ -433,10 +476,14 @@ void recv_keepalive(struct engine *e, struct context *c, const struct rx *rx)
 
 void recv_probe(struct engine *e, struct context *c, const struct rx *rx)
 {
+	bool unasked = c->reap.state == REAP_OPERATIONAL && rx->m.sta != WIRE_STA_OPERATIONAL && rx->m.n_received == 0;
 	struct liveness v;
 
 	liveness_enter(&v, e, c, rx->now);
 	reap_probe_received(&c->reap, rx->now, &v.timers, &v.locators, &rx->pair, &rx->m);
-	if (liveness_leave(&v) && v.ended && c->update)
+	if (!liveness_leave(&v))
+		return;
+	prefer_peer_probed(e, c, rx, unasked);
+	if (v.ended && c->update)
 		update_timeout(e, c->update, rx->now); /* goes with the new pair at once (PI-07) */
 }

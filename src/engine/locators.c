@@ -145,9 +145,9 @@ const uint8_t *local_pds(const struct local_picture *p, const struct shim6_addr 
 	return s->pds + member * s->pds_len;
 }
 
-bool local_refresh(const struct local_picture *p, struct reap_locator *l, unsigned n)
+unsigned local_refresh(const struct local_picture *p, struct reap_locator *l, unsigned n)
 {
-	bool changed = false;
+	unsigned changed = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		const struct engine_local *now = local_find(p, &l[i].addr);
@@ -162,7 +162,10 @@ bool local_refresh(const struct local_picture *p, struct reap_locator *l, unsign
 		}
 		if (was.flags & REAP_LOC_UNTOLD)
 			l[i].flags = REAP_LOC_GONE | REAP_LOC_UNTOLD;
-		changed |= was.flags != l[i].flags || was.priority != l[i].priority || was.weight != l[i].weight;
+		if (was.flags != l[i].flags)
+			changed |= LOCAL_FLAGS;
+		if (was.priority != l[i].priority || was.weight != l[i].weight)
+			changed |= LOCAL_PREFERENCES;
 	}
 	return changed;
 }

@@ -47,8 +47,12 @@ unsigned local_locators(const struct local_picture *p, const struct shim6_addr *
 			bool *listed);
 /* The PDS of one of our addresses; NULL: none. */
 const uint8_t *local_pds(const struct local_picture *p, const struct shim6_addr *a, size_t *len);
-/* Bring the flags and preferences of Ls(local) up to date; true: something changed. */
-bool local_refresh(const struct local_picture *p, struct reap_locator *l, unsigned n);
+enum local_change {
+	LOCAL_FLAGS = 1u << 0,	     /* came, went, up, down */
+	LOCAL_PREFERENCES = 1u << 1, /* priority, weight */
+};
+/* Bring the flags and preferences of Ls(local) up to date; says what changed. */
+unsigned local_refresh(const struct local_picture *p, struct reap_locator *l, unsigned n);
 
 /* A peer's locator list after verification. */
 struct peer_entry {

@@ -134,6 +134,7 @@ struct step {
 	const struct reap_locators *l;	  /* wherever an episode may begin */
 	enum reap_cause cause;		  /* the same */
 	const struct shim6_pair *wanted;  /* or NULL */
+	bool test;			  /* of wanted */
 	const struct shim6_pair *arrival; /* NULL: not known */
 	const struct wire_msg *probe;	  /* the Probe that is the event */
 	const struct shim6_pair *good;	  /* best pair of its records; NULL: it reports none of our probes */
@@ -161,6 +162,10 @@ const char *reap_cause_name(enum reap_cause cause)
 		return "command";
 	case REAP_CAUSE_PREFERENCE:
 		return "preference";
+	case REAP_CAUSE_FAIL_BACK:
+		return "fail-back";
+	case REAP_CAUSE_TEST:
+		return "test";
 	}
 	return "unknown";
 }
@@ -252,11 +257,17 @@ static void send_keepalive(struct reap *r, uint64_t now)
 	r->ops->send_keepalive(r->owner, &r->current);
 }
 
+/* A test leaves the current pair only when that has had its chance; and it moves nothing once it is over. */
+static bool must_stay(const struct reap_episode *e, uint64_t now)
+{
+	return e->test && (e->ended || now < e->began + REAP_TEST_PATIENCE);
+}
+
 /*
  * One Probe on a pair, with at most max_sent sent records. answered is reported
  * where no episode remembers it: a Probe IN long after the last one (TR100).
  */
-static bool send_probe(struct reap *r, const struct shim6_pair *pair, bool reply, unsigned max_sent,
+static bool send_probe(struct reap *r, uint64_t now, const struct shim6_pair *pair, bool reply, unsigned max_sent,
 		       const struct wire_msg *answered)
 {
 	struct reap_episode *e = r->episode;
@@ -267,6 +278,8 @@ static bool send_probe(struct reap *r, const struct shim6_pair *pair, bool reply
 	if (e) {
 		n_sent += reap_episode_unreported(e, sent + 1, max_sent - 1);
 		n_received = reap_episode_report(e, received);
+		if (must_stay(e, now))
+			n_received = reap_episode_keep(e, &r->current, received, n_received);
 	} else if (answered) {
 		wire_record_get(answered, 0, &received[n_received++]);
 	}
@@ -303,7 +316,7 @@ static void probe_next(struct reap *r, uint64_t now)
 	while (reap_episode_next(r->episode, &r->current, r->state == IN, refused, &i)) {
 		struct shim6_pair pair = reap_episode_pair(r->episode, i);
 
-		if (send_probe(r, &pair, false, REAP_SENT_REPORTED, NULL)) {
+		if (send_probe(r, now, &pair, false, REAP_SENT_REPORTED, NULL)) {
 			reap_episode_tried(r->episode, now, r->state == IN, i);
 			break;
 		}
@@ -365,7 +378,7 @@ static void probe_back(struct reap *r, const struct step *s)
 
 	if (!reply_pair(r, s->arrival, &pair) || answered_already(r, s->now, &pair) || !triggered_allowed(r, s->now))
 		return;
-	if (send_probe(r, &pair, true, 1, s->probe) && shim6_pair_eq(&pair, &r->current))
+	if (send_probe(r, s->now, &pair, true, 1, s->probe) && shim6_pair_eq(&pair, &r->current))
 		r->episode->answered_in_use = s->now;
 }
 
@@ -379,7 +392,8 @@ static void probe_back(struct reap *r, const struct step *s)
 static void probe_good(struct reap *r, const struct step *s, enum reap_state from)
 {
 	if ((from != OP && s->news) || triggered_allowed(r, s->now))
-		send_probe(r, s->good ? s->good : &r->current, true, from == OP ? 1 : REAP_SENT_REPORTED, s->probe);
+		send_probe(r, s->now, s->good ? s->good : &r->current, true, from == OP ? 1 : REAP_SENT_REPORTED,
+			   s->probe);
 }
 
 /* --- episodes ------------------------------------------------------------- */
@@ -401,6 +415,7 @@ static bool episode_begin(struct reap *r, const struct step *s)
 	reap_episode_reset(r->episode, s->now, s->cause, s->l);
 	if (s->wanted)
 		reap_episode_want(r->episode, s->wanted);
+	r->episode->test = s->test && r->episode->has_wanted;
 	r->episodes++;
 	return true;
 }
@@ -418,7 +433,7 @@ static void fresh_burst(struct reap *r, uint64_t now)
 
 	if (!reap_burst_allowed(&e->inbound_bursts, now, r->send_timeout))
 		return;
-	e->replay = e->has_last && now - e->last_probe < REAP_REPLAY_WITHIN;
+	e->replay = !e->test && e->has_last && now - e->last_probe < REAP_REPLAY_WITHIN;
 	e->slot = 0;
 	arm_probe(r, now);
 }
@@ -470,6 +485,8 @@ static void step(struct reap *r, enum event event, const struct step *s)
 	}
 	if (s->probe && r->episode)
 		reap_episode_received(r->episode, s->probe);
+	if ((event == E1_PAYLOAD_IN || event == E6_KEEPALIVE) && r->episode)
+		r->episode->heard = true;
 	if ((c->actions & CHOOSE) && s->good)
 		r->current = *s->good;
 	r->state = (enum reap_state)c->next;
@@ -495,30 +512,55 @@ struct report {
 	struct shim6_pair pair;
 };
 
-/* The first in order among the reported pairs: the current one unless it is dead, a wanted one before it (AMB-R8). */
-static void choose(const struct reap *r, const struct reap_pair_set *reported, struct report *out)
+/* The first in order among the reported pairs: the current one unless it is dead. */
+static void first_reported(const struct reap *r, const struct reap_pair_set *reported, struct report *out)
 {
-	const struct reap_episode *e = r->episode;
-	struct reap_locators set = reap_episode_set(e);
-	struct reap_index order[REAP_MAX_PAIRS], wanted;
+	struct reap_locators set = reap_episode_set(r->episode);
+	struct reap_index order[REAP_MAX_PAIRS];
 	size_t n = reap_order(&set, &r->current, order);
 
-	if (e->has_wanted && reap_pair_usable(&set, &e->wanted) && reap_pair_find(&set, &e->wanted, &wanted) &&
-	    reap_set_has(reported, wanted)) {
-		out->good = true;
-		out->pair = e->wanted;
-		return;
-	}
 	for (size_t i = 0; i < n && !out->good; i++) {
 		if (!reap_set_has(reported, order[i]))
 			continue;
 		out->good = true;
-		out->pair = reap_episode_pair(e, order[i]);
+		out->pair = reap_episode_pair(r->episode, order[i]);
 	}
 }
 
+static bool has_pair(const struct reap_episode *e, const struct reap_pair_set *reported, const struct shim6_pair *pair)
+{
+	struct reap_locators set = reap_episode_set(e);
+	struct reap_index at;
+
+	return reap_pair_usable(&set, pair) && reap_pair_find(&set, pair, &at) && reap_set_has(reported, at);
+}
+
+/* Among several: a wanted pair, then the first in order (AMB-R8). In a test the current one; others are put off. */
+static void choose(struct reap *r, uint64_t now, const struct reap_pair_set *reported, struct report *out)
+{
+	struct reap_episode *e = r->episode;
+	bool wanted = e->has_wanted && has_pair(e, reported, &e->wanted);
+
+	if (wanted && !e->test) {
+		out->good = true;
+		out->pair = e->wanted;
+		return;
+	}
+	r->test_passed |= wanted;
+	first_reported(r, reported, out);
+	if (!must_stay(e, now) || !out->good)
+		return;
+	if (has_pair(e, reported, &r->current)) {
+		out->pair = r->current;
+		return;
+	}
+	out->good = false;
+	e->put_off = !e->ended;
+	e->reported = out->pair;
+}
+
 /* Which of our probes does it report? Addresses come from our history, never from the message (PN-06). */
-static void read_report(struct reap *r, const struct wire_msg *m, struct report *out)
+static void read_report(struct reap *r, uint64_t now, const struct wire_msg *m, struct report *out)
 {
 	struct reap_pair_set reported = { { 0 } };
 
@@ -547,7 +589,7 @@ static void read_report(struct reap *r, const struct wire_msg *m, struct report 
 			reap_set_add(&reported, at);
 	}
 	if (out->known > 0)
-		choose(r, &reported, out);
+		choose(r, now, &reported, out);
 }
 
 static void check_first_record(struct reap *r, const struct shim6_pair *arrival, const struct wire_msg *m)
@@ -598,11 +640,13 @@ void reap_probe_received(struct reap *r, uint64_t now, struct reap_timers *t, co
 	settle(r, t);
 	r->probes_received++;
 	check_first_record(r, arrival, m);
-	read_report(r, m, &report);
+	read_report(r, now, m, &report);
 	s.news = report.news;
 	if (report.good)
 		s.good = &report.pair;
 	if (m->sta == WIRE_STA_EXPLORING) {
+		if (exploring(r) && r->episode->test)
+			r->episode->test = r->episode->has_wanted = false; /* the peer hears nothing: no mere test */
 		if (r->state == OP && overtaken(r, m)) {
 			r->probes_stale++;
 			return;
@@ -692,8 +736,22 @@ void reap_explore(struct reap *r, uint64_t now, struct reap_timers *t, const str
 	struct step s = { .now = now, .t = t, .l = l, .cause = cause, .wanted = wanted };
 
 	settle(r, t);
-	if (exploring(r) && wanted)
+	if (exploring(r) && wanted) {
 		reap_episode_want(r->episode, wanted);
+		r->episode->test = false;
+	}
+	step(r, E10_PAIR_DEAD, &s);
+}
+
+void reap_test(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l,
+	       const struct shim6_pair *pair)
+{
+	struct step s = { .now = now, .t = t, .l = l, .cause = REAP_CAUSE_TEST, .wanted = pair, .test = true };
+
+	if (exploring(r))
+		return;
+	settle(r, t);
+	r->test_passed = false;
 	step(r, E10_PAIR_DEAD, &s);
 }
 
@@ -749,11 +807,35 @@ static void keepalive_timer(struct reap *r, const struct step *s)
 		step(r, E3_KEEPALIVE_INTERVAL, s);
 }
 
+/* The pair in use had its time in the test, and others answered. */
+static bool test_overdue(const struct reap *r)
+{
+	const struct reap_episode *e = r->episode;
+
+	return exploring(r) && e->test && e->put_off;
+}
+
+static void leave_test(struct reap *r, struct step *s)
+{
+	struct reap_episode *e = r->episode;
+	struct reap_locators set = reap_episode_set(e);
+
+	e->test = e->put_off = false;
+	if (!reap_pair_alive(&set, &e->reported))
+		return;
+	s->good = &e->reported;
+	step(r, E8_PROBE_INBOUND_OK, s); /* the report, later */
+}
+
 void reap_timer(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l)
 {
 	struct step s = { .now = now, .t = t, .l = l, .cause = REAP_CAUSE_SEND_TIMEOUT };
 
 	settle(r, t);
+	if (test_overdue(r) && now >= r->episode->began + REAP_TEST_PATIENCE) {
+		leave_test(r, &s);
+		return;
+	}
 	if (r->state == OP)
 		keepalive_timer(r, &s);
 	if (r->state == OP && r->episode && now >= r->episode->ended + r->config->report_grace)
@@ -780,10 +862,12 @@ uint64_t reap_deadline(const struct reap *r, uint64_t now, const struct reap_tim
 	uint64_t send = (t->send_t0 ? t->send_t0 : now) + r->send_timeout;
 	uint64_t at = REAP_NEVER;
 
+	if (test_overdue(r))
+		at = r->episode->began + REAP_TEST_PATIENCE;
 	if (r->state == EX)
-		return r->episode->next_probe;
+		return earlier(r->episode->next_probe, at);
 	if (r->state == IN)
-		return earlier(r->episode->next_probe, send);
+		return earlier(earlier(r->episode->next_probe, send), at);
 	if (t->send_t0)
 		at = earlier(send, now + r->keepalive_interval);
 	else if (t->ka_t0)

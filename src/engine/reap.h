@@ -37,6 +37,8 @@ enum reap_cause {
 	REAP_CAUSE_HINT,	 /* ICMPv6 error, neighbour failure, application feedback */
 	REAP_CAUSE_COMMAND,	 /* operator or API asked */
 	REAP_CAUSE_PREFERENCE,	 /* a better pair is wanted (AMB-R22) */
+	REAP_CAUSE_FAIL_BACK,	 /* a better pair works again */
+	REAP_CAUSE_TEST,	 /* does a better pair work? reap_test() */
 };
 const char *reap_cause_name(enum reap_cause cause);
 const char *reap_state_name(enum reap_state state);
@@ -53,6 +55,7 @@ struct reap_locator {
 	uint8_t flags;	  /* enum reap_locator_flag */
 	uint8_t priority; /* lower is preferred (W-59); 0 without preferences */
 	uint8_t weight;
+	uint8_t turn; /* within its priority, drawn by weight; 0 without weights (prefer.c) */
 };
 
 /* The candidate set; owned by the context, which tells of each change. */
@@ -122,6 +125,7 @@ struct reap {
 	uint64_t keepalive_sent;     /* when the last one of this timer run left; 0 none */
 	struct reap_episode *episode;
 	uint64_t triggered_next; /* rate of triggered probes (PX-20) */
+	bool test_passed;	 /* the pair of the last reap_test() has answered */
 	bool current_down;	 /* the current pair is known to be down, and an episode has dealt with it */
 	/* counters for status */
 	uint32_t episodes, keepalives_sent, probes_sent, probes_received;
@@ -162,6 +166,14 @@ uint64_t reap_deadline(const struct reap *r, uint64_t now, const struct reap_tim
  * other than putting wanted to the front. */
 void reap_explore(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l,
 		  enum reap_cause cause, const struct shim6_pair *wanted);
+/*
+ * Find out whether this pair works, and stay on the current one: an episode that
+ * begins with the pair and ends when the current one answers, as it does half a
+ * second later. Should the current one keep silent, the episode is like any other.
+ * The answer is in test_passed. No effect outside Operational.
+ */
+void reap_test(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l,
+	       const struct shim6_pair *pair);
 /* The candidate set changed (E11, AMB-R28): begins an episode if the current pair is down or gone (E10). */
 void reap_locators_changed(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l,
 			   enum reap_cause cause);

@@ -358,6 +358,27 @@ unsigned reap_episode_report(const struct reap_episode *e, struct wire_record ou
 	return n;
 }
 
+/*
+ * The peer goes to a pair that we report (6.8), and a test is not to move it
+ * either: so it hears of the pair in use only. If nothing but its payload came
+ * since the test began, the Probe reports nothing, which says just that (AMB-R7).
+ * If not even that came, all that did is reported: its own pair may be dead.
+ */
+unsigned reap_episode_keep(const struct reap_episode *e, const struct shim6_pair *current, struct wire_record *rec,
+			   unsigned n)
+{
+	struct wire_record kept[WIRE_MAX_RECORDS];
+	unsigned n_kept = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		if (shim6_addr_eq(&rec[i].src, &current->peer) && shim6_addr_eq(&rec[i].dst, &current->local))
+			kept[n_kept++] = rec[i];
+	if (n_kept == 0 && !e->heard)
+		return n;
+	memcpy(rec, kept, n_kept * sizeof(*rec));
+	return n_kept;
+}
+
 void reap_episode_forget_received(struct reap_episode *e)
 {
 	for (unsigned i = e->n_received; i-- > 0;)

@@ -37,6 +37,8 @@ static bool before(const struct reap_locator *a, const struct reap_locator *b, c
 		return true;
 	if (a->priority != b->priority)
 		return a->priority < b->priority;
+	if (a->turn != b->turn)
+		return a->turn < b->turn;
 	return a->weight > b->weight;
 }
 

@@ -333,6 +333,8 @@ int engine_restore(struct engine *e, uint64_t now, const uint8_t *buf, size_t le
 		return ENGINE_E_LIMIT;
 	if (!liveness_locators(e, c, now, REAP_CAUSE_LOCAL_DOWN))
 		return ENGINE_E_LIMIT;
+	if (!prefer_locators(e, c, now, PREFER_NEITHER))
+		return ENGINE_E_LIMIT;
 	if (s.flags & SAVE_RECOVERING && !liveness_explore(e, c, now, REAP_CAUSE_HINT, NULL))
 		return ENGINE_E_LIMIT;
 	return ENGINE_OK;

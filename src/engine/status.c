@@ -75,6 +75,8 @@ const char *engine_reason_text(enum engine_reason r)
 		[ENGINE_WHY_CONFUSION] = "the peer gave its tag to another context",
 		[ENGINE_WHY_SHUTDOWN] = "shutdown",
 		[ENGINE_WHY_DATAPATH] = "the data path refused it",
+		[ENGINE_WHY_FAIL_BACK] = "a better pair works again",
+		[ENGINE_WHY_TEST] = "no answer while a better pair was tested",
 	};
 
 	return (unsigned)r < sizeof(text) / sizeof(*text) ? text[r] : "unknown";
@@ -183,6 +185,7 @@ static void fill_info(struct engine *e, const struct context *c, struct engine_c
 		.keepalives_received = c->keepalives_received,
 	};
 	fill_locators(c, info);
+	prefer_info(e, c, info);
 	if (!c->installed || !e->ops.dp_stamps(e->user, c->slot, &info->stamps))
 		info->stamps = (struct shim6_stamps){ 0 };
 }

@@ -131,25 +131,31 @@ static bool prefs_fit(struct engine *e, const struct context *c, const struct rx
 	return true;
 }
 
-static void apply_preferences(struct context *c, const struct wire_preferences *prefs)
+/* true: priorities or weights changed */
+static bool apply_preferences(struct context *c, const struct wire_preferences *prefs)
 {
+	bool changed = false;
+
 	for (unsigned i = 0; i < c->n_peer_kept; i++) {
 		struct reap_locator *l = &c->peer[i];
 		struct wire_pref p;
 
 		wire_pref_get(prefs, i, &p);
 		l->flags = (uint8_t)((l->flags & ~REAP_LOC_DOWN) | (p.flags & WIRE_PREF_BROKEN ? REAP_LOC_DOWN : 0));
+		changed |= l->priority != p.priority || l->weight != p.weight;
 		l->priority = p.priority;
 		l->weight = p.weight;
 	}
+	return changed;
 }
 
-static bool apply(struct engine *e, struct context *c, const struct rx *rx, const struct peer_list *list)
+static bool apply(struct engine *e, struct context *c, const struct rx *rx, const struct peer_list *list, bool *changed)
 {
+	*changed = rx->m.locators.present;
 	if (rx->m.locators.present && !context_set_peer(e, c, c->ct_peer, list))
 		return false;
 	if (rx->m.prefs.present)
-		apply_preferences(c, &rx->m.prefs);
+		*changed |= apply_preferences(c, &rx->m.prefs);
 	c->update_seen = true;
 	c->update_done = rx->m.request_nonce;
 	if (c->state == ENGINE_ESTABLISHED && rx->m.has_keepalive_timeout)
@@ -169,46 +175,13 @@ static void acknowledge(struct engine *e, struct context *c, const struct rx *rx
 		context_note_sent(c, rx->now, &rx->pair.peer);
 }
 
-/* A peer locator that is preferred to the one in use and not broken; -1: none. */
-static int preferred(const struct context *c)
-{
-	int current = context_peer_index(c, &c->current.peer), best = -1;
-
-	for (unsigned i = 0; current >= 0 && i < c->n_peer; i++) {
-		if (c->peer[i].flags & (REAP_LOC_DOWN | REAP_LOC_GONE))
-			continue;
-		if (c->peer[i].priority < c->peer[best < 0 ? current : best].priority)
-			best = (int)i;
-	}
-	return best;
-}
-
-/* REAP looks first, the pair changes afterwards (U-23, V-21, AMB-R22) */
-static void follow(struct engine *e, struct context *c, uint64_t now)
-{
-	struct shim6_pair wanted = c->current;
-	int better;
-
-	if (!liveness_locators(e, c, now, REAP_CAUSE_PEER_BROKEN))
-		return;
-	better = preferred(c);
-	if (better < 0 || c->reap.state != REAP_OPERATIONAL)
-		return;
-	wanted.peer = c->peer[better].addr;
-	if (c->preferred_at && (uint32_t)(now / SECOND) - c->preferred_at < PREFERENCE_GAP) {
-		count(e, C_limit_preference);
-		return;
-	}
-	c->preferred_at = (uint32_t)(now / SECOND);
-	liveness_explore(e, c, now, REAP_CAUSE_PREFERENCE, &wanted);
-}
-
 /* ESTABLISHED and I2BIS-SENT; the caller has looked at tag and locators (10.4) */
 void recv_update_request(struct engine *e, struct context *c, const struct rx *rx)
 {
 	bool again = c->update_seen && c->update_done == rx->m.request_nonce; /* (U-24) */
 	bool established = c->state == ENGINE_ESTABLISHED;
 	struct peer_list list;
+	bool changed = false;
 	size_t offset;
 
 	if (established && !liveness_payload(e, c, rx->now, true)) /* (AMB-R10) */
@@ -223,14 +196,15 @@ void recv_update_request(struct engine *e, struct context *c, const struct rx *r
 		case PEER_OK:
 			break;
 		}
-		if (!prefs_fit(e, c, rx, &list) || !apply(e, c, rx, &list))
+		if (!prefs_fit(e, c, rx, &list) || !apply(e, c, rx, &list, &changed))
 			return;
 	}
 	acknowledge(e, c, rx); /* (U-21) */
 	if (!established || !liveness_payload(e, c, rx->now, false))
 		return;
-	if (!again)
-		follow(e, c, rx->now);
+	/* REAP looks first, the pair changes afterwards (U-23, V-21, AMB-R22) */
+	if (!again && liveness_locators(e, c, rx->now, REAP_CAUSE_PEER_BROKEN))
+		prefer_locators(e, c, rx->now, changed ? PREFER_THEIRS : PREFER_NEITHER);
 }
 
 void recv_update_ack(struct engine *e, struct context *c, const struct rx *rx)
@@ -251,5 +225,6 @@ void recv_update_ack(struct engine *e, struct context *c, const struct rx *rx)
 	if (c->state != ENGINE_ESTABLISHED || !liveness_payload(e, c, rx->now, true) || !added)
 		return;
 	engine_tell(e, c, rx->now, ENGINE_EV_LOCATORS, ENGINE_WHY_NONE);
-	liveness_locators(e, c, rx->now, REAP_CAUSE_LOCAL_DOWN);
+	if (liveness_locators(e, c, rx->now, REAP_CAUSE_LOCAL_DOWN))
+		prefer_locators(e, c, rx->now, PREFER_OURS);
 }

@@ -300,6 +300,7 @@ static int set_local(struct sim_host *h)
 		local[n++] = (struct engine_local){ .addr = h->addr[i],
 						    .flags = h->down[i] ? ENGINE_LOCAL_DOWN : 0,
 						    .priority = h->priority[i],
+						    .weight = h->weight[i],
 						    .set = h->single || i >= n_set ? -1 : 0 };
 	}
 	return engine_set_local(h->engine, sim_clock(h), local, n, &set, h->single ? 0 : 1);

@@ -99,7 +99,7 @@ struct sim_host {
 	bool no_signature;	   /* the key cannot be used */
 	struct shim6_addr addr[SIM_LOCATORS];
 	bool assigned[SIM_LOCATORS], down[SIM_LOCATORS];
-	uint8_t priority[SIM_LOCATORS];
+	uint8_t priority[SIM_LOCATORS], weight[SIM_LOCATORS];
 	bool single;  /* no HBA set */
 	bool sockets; /* every ULID pair is in use by a socket */
 	struct cga_set set;

@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "scene.h"
+#include "preferences.h"
 
 /* --- establishment ------------------------------------------------------ */
 
@@ -794,6 +794,14 @@ static const struct scenario {
 	{ "amnesia-during-failover", amnesia_during_failover },
 	{ "flap", flap },
 	{ "link-flap", link_flap },
+	{ "fail-back", fail_back },
+	{ "fail-back-under-load", fail_back_under_load },
+	{ "fail-back-hold-downs", fail_back_hold_downs },
+	{ "route-flap", route_flap },
+	{ "dead-for-an-hour", dead_for_an_hour },
+	{ "failed-again", failed_again },
+	{ "preferences-at-both-ends", preferences_at_both_ends },
+	{ "crossing-updates", crossing_updates },
 	{ "update-supersession", update_supersession },
 	{ "ulid-invalidation", ulid_invalidation },
 	{ "loss-20-percent", loss_20_percent },

@@ -8,9 +8,11 @@
 #include <stdarg.h>
 
 #include "engine/internal.h"
+#include "engine/reap_episode.h"
 #include "watch.h"
 
-#define OWN_PER_CONTEXT 24 /* control messages of our own accord in a second (PX-14, PX-20) */
+#define A_MOMENT (4 * SIM_SECOND) /* half a second, and what a pair that is slow to answer takes */
+#define OWN_PER_CONTEXT 24	  /* control messages of our own accord in a second (PX-14, PX-20) */
 #define TIMERS_PER_CONTEXT 48
 #define MEMORY_PER_CONTEXT 12288 /* an episode, a handshake and an update at once */
 #define MEMORY_PER_NEGATIVE 256
@@ -344,6 +346,18 @@ void watch_begin(struct watch *w, struct sim *s, FILE *chart)
 
 /* --- the end ------------------------------------------------------------ */
 
+/* Operational, or for a moment not: a better pair is tested, or moved to, by this end or by the other. */
+static bool settled(struct sim_host *h, const struct engine_ctx_info *info)
+{
+	const struct context *c = context_by_id(h->engine, info->id);
+	const struct reap_episode *e = c->reap.episode;
+
+	return info->reap == REAP_OPERATIONAL ||
+	       ((e->cause == REAP_CAUSE_TEST || e->cause == REAP_CAUSE_FAIL_BACK || e->cause == REAP_CAUSE_PREFERENCE ||
+		 e->cause == REAP_CAUSE_PEER_PROBE) &&
+		sim_clock(h) < e->began + A_MOMENT);
+}
+
 bool watch_agree(struct watch *w, unsigned a, const struct shim6_pair *ulid, char *why, size_t cap)
 {
 	struct sim *s = w->sim;
@@ -362,7 +376,7 @@ bool watch_agree(struct watch *w, unsigned a, const struct shim6_pair *ulid, cha
 			 engine_state_name(ib.state));
 	else if (ia.ct_peer != ib.ct_local || ib.ct_peer != ia.ct_local)
 		snprintf(why, cap, "%s: the tags do not fit", watch_pair(s, ulid).s);
-	else if (ia.reap != REAP_OPERATIONAL || ib.reap != REAP_OPERATIONAL)
+	else if (!settled(ha, &ia) || !settled(hb, &ib))
 		snprintf(why, cap, "%s: %s and %s", watch_pair(s, ulid).s, reap_state_name(ia.reap),
 			 reap_state_name(ib.reap));
 	else
