@@ -208,11 +208,25 @@ static __noinline int hold(struct __sk_buff *skb, __u32 l2, __u32 slot, __u64 ct
 	return 0;
 }
 
+/* The time, as fine as the tick: one look at the clock per tick, for a call of a function costs more than all of this.
+ */
+static __always_inline __u64 stamp(struct sb_activity *a)
+{
+	__u64 tick = bpf_jiffies64();
+
+	if (a->tick != tick) {
+		a->now = bpf_ktime_get_coarse_ns();
+		barrier();
+		a->tick = tick;
+	}
+	return a->now;
+}
+
 /* Payload was sent (PT-01, PT-04). nh is what follows the IPv6 header. */
 static __always_inline void sent(struct __sk_buff *skb, __u32 l2, const struct found *f, __u8 nh)
 {
 	struct sb_activity *a = f->activity;
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now = stamp(a);
 	const struct sb_config *c;
 
 	if (nh == IPPROTO_TCP) {
@@ -239,7 +253,7 @@ static __always_inline void sent(struct __sk_buff *skb, __u32 l2, const struct f
 static __always_inline void received(struct __sk_buff *skb, __u32 l2, const struct found *f)
 {
 	struct sb_activity *a = f->activity;
-	__u64 now = bpf_ktime_get_coarse_ns();
+	__u64 now = stamp(a);
 
 	a->last_rx = now;
 	if (a->send_t0)

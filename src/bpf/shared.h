@@ -111,7 +111,9 @@ struct sb_activity {
 	__u64 tx_bytes;
 	__u64 rx_packets;
 	__u64 rx_bytes;
-	__u64 unused[6];
+	__u64 tick; /* of the latest packet, jiffies */
+	__u64 now;  /* when that was, nanoseconds */
+	__u64 unused[4];
 };
 
 struct sb_local {
