@@ -329,6 +329,16 @@ static int follow(struct trace *t, struct control_client *client, bool *lost)
 	return code;
 }
 
+/* One that is about to end may still take a connection, but answers nothing on it. */
+static bool answers(struct control_client *client)
+{
+	struct json_object *reply;
+	int err = control_call(client, "status", NULL, &reply, RECONNECT_MS);
+
+	json_object_put(reply);
+	return !err;
+}
+
 /* Another daemon at the same socket; NULL: none came in time, or the trace's own time is over. */
 static struct control_client *wait_for_daemon(struct trace *t)
 {
@@ -336,8 +346,11 @@ static struct control_client *wait_for_daemon(struct trace *t)
 	struct control_client *client = NULL;
 
 	while (now_ms() < until && !is_over(t)) {
-		if (ask_try(t->c, &client) == 0)
-			return client;
+		if (ask_try(t->c, &client) == 0) {
+			if (answers(client))
+				return client;
+			control_close(client);
+		}
 		poll(NULL, 0, RECONNECT_EVERY_MS);
 	}
 	return NULL;

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """shim6 trace: what is seen of the messages of real daemons, as text, as JSON and as a capture."""
 import json
-import os
 import re
 import signal
 import subprocess
@@ -14,7 +13,7 @@ from lab import SHIM6
 from netns import STARTS, run, wait_until
 from peer import Daemon, Peer
 
-MIB = 2**20
+SOON = 60  # s in which something comes that comes at once on an idle machine
 LINE = re.compile(r"\d\d:\d\d:\d\d\.\d{6}  (?:#(\d+) *|      )([0-9a-f:.]+) (->|<-) ([0-9a-f:.]+)  (.+)")
 
 
@@ -87,8 +86,8 @@ def test_sequence_of_a_context(lab, flows, trace):
     told = trace(a, b.addresses[0], json_lines=False)
     a.shim6("establish", a.addresses[0], b.addresses[0])
     ca, cb = lab.established()
-    wait_until(lambda: len(seen_a.messages()) >= 4, 5, "four messages at A")
-    wait_until(lambda: len(seen_b.messages()) >= 4, 5, "four messages at B")
+    wait_until(lambda: len(seen_a.messages()) >= 4, SOON, "four messages at A")
+    wait_until(lambda: len(seen_b.messages()) >= 4, SOON, "four messages at B")
     i1, r1, i2, r2 = seen_a.messages()
     assert kinds([i1, r1, i2, r2]) == [("sent", "I1"), ("received", "R1"), ("sent", "I2"), ("received", "R2")]
     assert kinds(seen_b.messages()) == [("received", "I1"), ("sent", "R1"), ("received", "I2"), ("sent", "R2")]
@@ -108,7 +107,7 @@ def test_sequence_of_a_context(lab, flows, trace):
 
     a.config.write_text(a.config.read_text().replace("send_timeout = 10", "send_timeout = 12"))
     assert "reap.send_timeout" in str(a.ask("reload")["changed"])
-    wait_until(lambda: seen_a.messages("Update Acknowledgement"), 5, "the Update is acknowledged")
+    wait_until(lambda: seen_a.messages("Update Acknowledgement"), SOON, "the Update is acknowledged")
     request, ack = seen_a.messages("Update Request", "Update Acknowledgement")
     assert kinds([request, ack]) == [("sent", "Update Request"), ("received", "Update Acknowledgement")]
     assert request["decoded"]["keepalive_timeout_s"] == 12
@@ -116,10 +115,10 @@ def test_sequence_of_a_context(lab, flows, trace):
     assert (request["decoded"]["tag"], ack["decoded"]["tag"]) == (peer_tag, tag)
 
     f = flows.between(lab, "tcp")
-    f.arrives(5, "TCP flows")
+    f.arrives(SOON, "TCP flows")
     lab.fail("link")
-    wait_until(lambda: (c := a.context()) and c["rewritten"] and c["reap"] == "Operational", 20, "A switched")
-    wait_until(lambda: [e for e in seen_a.objects("event") if e["type"] == "switched"], 5, "the switch is told")
+    wait_until(lambda: (c := a.context()) and c["rewritten"] and c["reap"] == "Operational", SOON, "A switched")
+    wait_until(lambda: [e for e in seen_a.objects("event") if e["type"] == "switched"], SOON, "the switch is told")
     probes = seen_a.messages("Probe")
     sent, got = ([m for m in probes if m["direction"] == d] for d in ("sent", "received"))
     assert sent and got and {m["decoded"]["tag"] for m in sent} == {peer_tag}
@@ -138,7 +137,7 @@ def test_sequence_of_a_context(lab, flows, trace):
 
     # in the order of sending, none left out, except what the dead link took
     sent_a = [m["octets"] for m in seen_a.messages() if m["verdict"] == "sent"]
-    wait_until(lambda: seen_b.messages() and seen_b.messages()[-1], 5, "B has seen it")
+    wait_until(lambda: seen_b.messages() and seen_b.messages()[-1], SOON, "B has seen it")
     got_b = [m["octets"] for m in seen_b.messages() if m["direction"] == "received"]
     at = [sent_a.index(o) for o in got_b if o in sent_a]
     assert at == sorted(at) and len(at) >= 4
@@ -170,7 +169,7 @@ def test_filters(lab, trace):
     for i in (0, 1):
         a.shim6("establish", a.addresses[i], b.addresses[i])
     contexts = wait_until(
-        lambda: len(c := [c for c in a.ask("contexts") if c["state"] == "ESTABLISHED"]) == 2 and c, 10, "two contexts"
+        lambda: len(c := [c for c in a.ask("contexts") if c["state"] == "ESTABLISHED"]) == 2 and c, SOON, "two contexts"
     )
     first, second = sorted(contexts, key=lambda c: c["id"])
     everything = trace(a)
@@ -180,7 +179,7 @@ def test_filters(lab, trace):
     for c in (second, first):
         a.ask("explore", id=c["id"])
     whole = lambda: {m["id"] for m in everything.messages("Probe") if m["reap"] == "Operational"}
-    wait_until(lambda: whole() == {first["id"], second["id"]}, 10, "both were tested")
+    wait_until(lambda: whole() == {first["id"], second["id"]}, SOON, "both were tested")
     time.sleep(0.2)  # nothing to wait for: nothing is to come
     of_first = [m for m in everything.messages() if m["id"] == first["id"]]
     assert of_first and all(v.messages() == of_first for v in views)
@@ -190,7 +189,7 @@ def test_filters(lab, trace):
     missing = trace(a, 999)
     assert missing.done()[0] == 1
     a.ask("drop", id=first["id"])
-    wait_until(lambda: [e for e in views[0].objects("event") if e["type"] == "gone"], 5, "its end is told")
+    wait_until(lambda: [e for e in views[0].objects("event") if e["type"] == "gone"], SOON, "its end is told")
 
 
 def fields(capture, *names):
@@ -247,7 +246,7 @@ def test_refused_and_lost(daemon, trace):
     c = peer.establish()
     quote = w.ipv6(peer.iut, peer.addr, w.keepalive(c.own))
     peer.send(w.icmpv6(peer.addr, peer.iut, 1, 0, 0, quote), next_header=w.ICMPV6)
-    wait_until(lambda: seen.objects("icmp"), 10, "all is there")
+    wait_until(lambda: seen.objects("icmp"), SOON, "all is there")
     got = {m["octets"]: m for m in seen.messages() if m["direction"] == "received"}
     for body, why, counter in (
         (wrong_sum, "checksum", "drop_checksum"),
@@ -300,7 +299,7 @@ def test_slow_reader(daemon):
             total += 200
             assert total <= 30000
         assert daemon.counters()["engine.drop_checksum"] - sums == total
-        assert daemon.memory() - before < 8
+        assert daemon.memory() - before < 16
         missed = daemon.counters()["daemon.control_events_missed"]
         got = told = 0
         while not told:
@@ -326,19 +325,19 @@ def test_daemon_restarts(lab, trace):
     c = a.context()
     seen, told = trace(a, c["id"]), trace(a, json_lines=False)
     a.kill(signal.SIGUSR1)
-    wait_until(lambda: seen.remarks() == ["begins", "lost"], 5, "its end is told")
+    wait_until(lambda: seen.remarks() == ["begins", "lost"], SOON, "its end is told")
     a.start()
-    wait_until(lambda: seen.remarks() == ["begins", "lost", "begins"], 5, "the next one is followed")
-    wait_until(lambda: "".join(told.lines()).count("tracing") == 2, 5, "and said")
+    wait_until(lambda: seen.remarks() == ["begins", "lost", "begins"], SOON, "the next one is followed")
+    wait_until(lambda: "".join(told.lines()).count("tracing") == 2, SOON, "and said")
     assert "the daemon has ended; what happens until another one runs is not seen" in "".join(told.lines())
     a.ask("explore", id=c["id"])
-    wait_until(lambda: seen.messages("Probe"), 10, "the same context is followed")
+    wait_until(lambda: seen.messages("Probe"), SOON, "the same context is followed")
     for_a_while, lone = trace(a, "--for", "1.5"), trace(a)
     began = time.monotonic()
     a.kill(signal.SIGTERM)
-    assert for_a_while.done() == (0, "") and time.monotonic() - began < 10
+    assert for_a_while.done() == (0, "") and time.monotonic() - began < 25
     code, complaints = lone.done(60)
-    assert code == 3 and "no other daemon came in 30 s" in complaints
+    assert code == 3 and "no other daemon came in 30 s" in complaints, complaints
     assert run(SHIM6, "--socket", a.socket, "trace", "--for", "1", check=False).returncode == 3
 
 
