@@ -43,7 +43,7 @@ static void names(void **state)
 	(void)state;
 	all_different(state_name, ENGINE_IDLE, ENGINE_NO_SUPPORT, "unknown");
 	all_different(event_name, ENGINE_EV_NEW, ENGINE_EV_GONE, "unknown");
-	all_different(reason_text, ENGINE_WHY_NONE, ENGINE_WHY_DATAPATH, "unknown");
+	all_different(reason_text, ENGINE_WHY_NONE, ENGINE_WHY_TEST, "unknown");
 	all_different(engine_result_text, ENGINE_E_ONE_PAIR, ENGINE_OK, "unknown result");
 	for (unsigned i = 0; i < engine_counter_count(); i++) {
 		assert_true(*engine_counter_name(i));
