@@ -38,6 +38,7 @@ enum option {
 	OPT_COUNT,
 	OPT_FOR,
 	OPT_PCAP,
+	OPT_RESET,
 };
 
 static const struct {
@@ -49,11 +50,11 @@ static const struct {
 		MAYBE_VALUE
 	} value;
 } options[] = {
-	{ "--json", OPT_JSON, NO_VALUE }, { "--socket", OPT_SOCKET, VALUE },   { "--color", OPT_COLOR, MAYBE_VALUE },
-	{ "--help", OPT_HELP, NO_VALUE }, { "-h", OPT_HELP, NO_VALUE },	       { "--version", OPT_VERSION, NO_VALUE },
-	{ "-V", OPT_VERSION, NO_VALUE },  { "--prefix", OPT_PREFIX, VALUE },   { "--sec", OPT_SEC, VALUE },
-	{ "--key", OPT_KEY, VALUE },	  { "--count", OPT_COUNT, VALUE },     { "--for", OPT_FOR, VALUE },
-	{ "--pcap", OPT_PCAP, VALUE },	  { "--new-key", OPT_NEW_KEY, VALUE },
+	{ "--json", OPT_JSON, NO_VALUE },   { "--socket", OPT_SOCKET, VALUE }, { "--color", OPT_COLOR, MAYBE_VALUE },
+	{ "--help", OPT_HELP, NO_VALUE },   { "-h", OPT_HELP, NO_VALUE },      { "--version", OPT_VERSION, NO_VALUE },
+	{ "-V", OPT_VERSION, NO_VALUE },    { "--prefix", OPT_PREFIX, VALUE }, { "--sec", OPT_SEC, VALUE },
+	{ "--key", OPT_KEY, VALUE },	    { "--count", OPT_COUNT, VALUE },   { "--for", OPT_FOR, VALUE },
+	{ "--reset", OPT_RESET, NO_VALUE }, { "--pcap", OPT_PCAP, VALUE },     { "--new-key", OPT_NEW_KEY, VALUE },
 };
 
 struct reading {
@@ -118,6 +119,10 @@ static bool set_option(struct cli *c, struct reading *r, enum option option, con
 	case OPT_FOR:
 		c->seconds = value;
 		r->takes |= VERB_TRACE_OPTIONS;
+		return true;
+	case OPT_RESET:
+		c->reset = true;
+		r->takes |= VERB_PREFER_OPTIONS;
 		return true;
 	case OPT_PCAP:
 		c->pcap = value;
@@ -214,6 +219,8 @@ static bool settle_verb(struct cli *c, struct reading *r)
 		complain(c, CLI_USAGE,
 			 r->takes & ~c->verb->flags & VERB_ADDR_OPTIONS
 				 ? "--prefix, --sec, --key and --new-key belong to addr generate"
+			 : r->takes & ~c->verb->flags & VERB_PREFER_OPTIONS
+				 ? "--reset belongs to prefer"
 				 : "--count, --for and --pcap belong to trace",
 			 "%s takes no such option", c->verb->name);
 		return false;

@@ -32,6 +32,7 @@ struct cli {
 	FILE *err;
 	bool json;
 	bool help;
+	bool reset;		 /* prefer */
 	const char *socket_path; /* NULL: the default */
 	const struct verb *verb;
 	const char *args[CLI_MAX_ARGS];
@@ -46,10 +47,11 @@ struct cli {
 };
 
 enum verb_flag {
-	VERB_ADDR_OPTIONS = 1,	/* takes --prefix, --sec, --key, --new-key */
-	VERB_SLOW = 2,		/* the daemon may take as long as it wants */
-	VERB_PASS = 4,		/* everything behind the verb is another program's */
-	VERB_TRACE_OPTIONS = 8, /* takes --count, --for, --pcap */
+	VERB_ADDR_OPTIONS = 1,	  /* takes --prefix, --sec, --key, --new-key */
+	VERB_SLOW = 2,		  /* the daemon may take as long as it wants */
+	VERB_PASS = 4,		  /* everything behind the verb is another program's */
+	VERB_PREFER_OPTIONS = 16, /* takes --reset */
+	VERB_TRACE_OPTIONS = 8,	  /* takes --count, --for, --pcap */
 };
 
 struct verb {
@@ -99,6 +101,7 @@ void show_contexts(const struct output *o, struct json_object *contexts);
 enum ink state_ink(const char *state);
 /* show_lists.c */
 void show_locators(const struct output *o, struct json_object *result);
+void show_preferences(const struct output *o, struct json_object *result);
 void show_stats(const struct output *o, struct json_object *result);
 void show_negative(const struct output *o, struct json_object *result);
 void show_reload(const struct output *o, struct json_object *result);

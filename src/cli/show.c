@@ -111,6 +111,24 @@ static void put_last_switch(const struct output *o, struct json_object *context)
 	put(o, INK_NONE, "\n");
 }
 
+static void put_fail_back(const struct output *o, struct json_object *context)
+{
+	struct json_object *f = js_get(context, "fail_back");
+
+	if (!f)
+		return;
+	put_label(o, "fail-back");
+	if (same_pair(js_get(f, "pair"), js_get(context, "ulid")))
+		put(o, INK_NONE, "to the ULIDs");
+	else
+		put_pair(o, js_get(f, "pair"));
+	if (js_get(f, "works_s"))
+		put(o, INK_NONE, ", which work for %s of %s\n", text_duration(js_number(f, "works_s")).s,
+		    text_duration(js_number(f, "hold_down_s")).s);
+	else
+		put(o, INK_NONE, ", when they answer again\n");
+}
+
 static void put_counters(const struct output *o, struct json_object *c)
 {
 	put_label(o, "transfer");
@@ -139,7 +157,7 @@ static void locator_cells(struct table *t, struct json_object *l, bool local)
 	table_cell(t, strcmp(state, "probed") == 0 ? INK_GOOD : state_ink(state), "%s", state);
 	table_cell(t, INK_NONE, "%s", js_text(l, "method"));
 	table_cell(t, INK_NONE, "%s", local ? "" : js_bool(l, "verified") ? "verified" : "not verified");
-	table_cell(t, INK_DIM, "priority %.0f", js_number(l, "priority"));
+	table_cell(t, INK_DIM, "priority %.0f, weight %.0f", js_number(l, "priority"), js_number(l, "weight"));
 }
 
 static void put_locator_table(const struct output *o, const char *label, struct json_object *list, bool local)
@@ -179,6 +197,7 @@ void show_context(const struct output *o, struct json_object *c)
 	put(o, state_ink(js_text(c, "reap")), "%s", js_text(c, "reap"));
 	put(o, INK_NONE, ", send timeout %.0f s, keepalive timeout %.0f s\n", js_number(c, "send_timeout_s"),
 	    js_number(c, "keepalive_timeout_s"));
+	put_fail_back(o, c);
 	put_last_switch(o, c);
 	put_counters(o, js_get(c, "counters"));
 	put_label(o, "MTU");

@@ -49,11 +49,11 @@ void show_sets(const struct output *o, struct json_object *sets)
 
 void show_locators(const struct output *o, struct json_object *result)
 {
-	static const char *const names[] = { "ADDRESS", "INTERFACE", "STATE", "PROOF" };
+	static const char *const names[] = { "ADDRESS", "INTERFACE", "STATE", "PRIORITY", "WEIGHT", "PROOF" };
 	struct json_object *list = js_get(result, "locators"), *sets = js_get(result, "sets");
-	struct table *t = table_new(4);
+	struct table *t = table_new(6);
 
-	titles(t, names, 4);
+	titles(t, names, 6);
 	for (size_t i = 0; i < js_length(list); i++) {
 		struct json_object *l = json_object_array_get_idx(list, i);
 		const char *state = js_bool(l, "up") ? "up" : "down";
@@ -61,6 +61,8 @@ void show_locators(const struct output *o, struct json_object *result)
 		table_cell(t, INK_NONE, "%s", js_text(l, "addr"));
 		table_cell(t, INK_NONE, "%s", js_text(l, "ifname"));
 		table_cell(t, state_ink(state), "%s%s", state, js_bool(l, "deprecated") ? ", deprecated" : "");
+		table_cell(t, INK_NONE, "%.0f", js_number(l, "priority"));
+		table_cell(t, INK_NONE, "%.0f", js_number(l, "weight"));
 		table_cell(t, js_bool(l, "hba") ? INK_NONE : INK_DIM, "%s%s%s", js_bool(l, "hba") ? "HBA" : "none",
 			   *js_text(l, "set") ? " " : "", js_text(l, "set"));
 	}
@@ -74,6 +76,31 @@ void show_locators(const struct output *o, struct json_object *result)
 		put(o, INK_NONE, "\n");
 		set_lines(o, json_object_array_get_idx(sets, i));
 	}
+}
+
+void show_preferences(const struct output *o, struct json_object *result)
+{
+	static const char *const names[] = { "ADDRESS", "INTERFACE", "PRIORITY", "WEIGHT", "SAID BY" };
+	struct json_object *list = js_get(result, "locators");
+	struct table *t;
+
+	if (!js_length(list)) {
+		put(o, INK_NONE, "no locators\n");
+		return;
+	}
+	t = table_new(5);
+	titles(t, names, 5);
+	for (size_t i = 0; i < js_length(list); i++) {
+		struct json_object *l = json_object_array_get_idx(list, i);
+		const char *by = js_text(l, "preference");
+
+		table_cell(t, INK_NONE, "%s", js_text(l, "addr"));
+		table_cell(t, INK_NONE, "%s", js_text(l, "ifname"));
+		table_cell(t, INK_BOLD, "%.0f", js_number(l, "priority"));
+		table_cell(t, INK_NONE, "%.0f", js_number(l, "weight"));
+		table_cell(t, INK_DIM, "%s", *by ? by : "default");
+	}
+	table_print(t, o, 0);
 }
 
 /* Counters may be grouped; a group's name goes before theirs. */

@@ -68,6 +68,42 @@ static bool args_establish(struct cli *c, struct json_object *args)
 	return add_address(c, args, "local", c->args[0]) && add_address(c, args, "peer", c->args[1]);
 }
 
+static bool add_octet(struct cli *c, struct json_object *args, const char *key, const char *word)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(word, &end, 10);
+	if (errno || *end || *word < '0' || *word > '9' || n > 255) {
+		complain(c, CLI_USAGE, "0 to 255; the lower priority is preferred", "'%s' is no %s", word, key);
+		return false;
+	}
+	json_object_object_add(args, key, json_object_new_int((int)n));
+	return true;
+}
+
+/* [TARGET PRIORITY [WEIGHT]], or --reset [TARGET] */
+static bool args_prefer(struct cli *c, struct json_object *args)
+{
+	if (c->reset && c->n_args > 1) {
+		complain(c, CLI_USAGE, "give one interface, prefix or address, or nothing",
+			 "--reset takes no priority");
+		return false;
+	}
+	if (!c->reset && c->n_args == 1) {
+		complain(c, CLI_USAGE, "0 is preferred to 255; shim6 prefer --reset takes it back",
+			 "prefer %s lacks a priority", c->args[0]);
+		return false;
+	}
+	if (c->reset)
+		json_object_object_add(args, "reset", json_object_new_boolean(true));
+	if (c->n_args)
+		json_object_object_add(args, "target", json_object_new_string(c->args[0]));
+	return (c->n_args < 2 || add_octet(c, args, "priority", c->args[1])) &&
+	       (c->n_args < 3 || add_octet(c, args, "weight", c->args[2]));
+}
+
 static bool args_file(struct cli *c, struct json_object *args)
 {
 	json_object_object_add(args, "file", json_object_new_string(c->args[0]));
@@ -201,6 +237,14 @@ const struct verb verbs[] = {
 	  .summary = "peers that are not asked again for a while",
 	  .op = "negative",
 	  .show = show_negative },
+	{ .name = "prefer",
+	  .args = "[INTERFACE|PREFIX|ADDRESS PRIORITY [WEIGHT]] [--reset]",
+	  .summary = "which locators to use first, until the daemon ends; --reset: as configured",
+	  .flags = VERB_PREFER_OPTIONS,
+	  .max_args = 3,
+	  .op = "prefer",
+	  .arguments = args_prefer,
+	  .show = show_preferences },
 	{ .name = "reload",
 	  .args = "",
 	  .summary = "read the configuration again",

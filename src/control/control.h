@@ -16,13 +16,17 @@
  *   status                         {"version","pid","uptime_s","datapath","initiate","config_file",
  *                                   "send_timeout_s","contexts":N,"established":N,"exploring":N,"locators":[...]}
  *   contexts   {"id"?,"after"?}    [context...]; a long list ends early, and the reply has "more":ID to go on after
- *   locators                       {"locators":[{"addr","ifname","ifindex","up","deprecated","hba":bool,"set"?}],
+ *   locators                       {"locators":[{"addr","ifname","ifindex","up","deprecated","hba":bool,"set"?,
+ *                                   "priority","weight","preference" (who says so; "": nobody)}],
  *                                   "sets":[as of addr.list, without "configured"]}
  *   stats                          {"engine":{name:number},"datapath":{...},"daemon":{...}}
  *   events     {"since"?}          null, then the events kept with a "seq" above since, then those to come
  *   trace      {"id"?,"local"?,"peer"?}  null, then what is told of messages from now on, of one context, of one
  *                                  ULID pair, or to and from one address of a peer; a connection has one subscription
  *   negative                       [{"local","peer","state","left_s"}]
+ *   prefer     {"target"?,"priority"?,"weight"?,"reset"?:bool}
+ *                                  {"preferences":[{"target","priority","weight"}],"locators":[as above]}
+ *                                  without arguments it only tells; target: interface, prefix, address
  *   reload                         {"changed":[key...],"restart":[key...]} (the second: those that wait for one)
  *   establish  {"local","peer"}    {"id"?}
  *   explore    {"id","local"?,"peer"?}  null
@@ -38,7 +42,9 @@
  *   {"id","slot","state","fii","initiator","ulid":{"local","peer"},"tag":{"local","peer"},
  *    "current":{"local","peer"},"rewritten":bool,"reap","send_timeout_s","keepalive_timeout_s",
  *    "age_s","idle_s","mtu",
- *    "locators":{"local":[{"addr","up","method","priority"}],"peer":[{"addr","broken","probed","verified","method","priority"}]},
+ *    "locators":{"local":[{"addr","up","method","priority","weight"}],
+ *                "peer":[{"addr","broken","probed","verified","method","priority","weight"}]},
+ *    "fail_back":null|{"pair":{"local","peer"},"works_s":null|N,"hold_down_s":null|N},
  *    "last_switch":null|{"ago_s","took_ms","reason","from":{"local","peer"},"to":{"local","peer"}},
  *    "counters":{"switches","episodes","probes_sent","probes_received","keepalives_sent","keepalives_received",
  *                "tx_packets","tx_bytes","rx_packets","rx_bytes"}}
@@ -57,7 +63,7 @@
  * Tags are 12 hexadecimal digits in strings; addresses are canonical text (RFC 5952).
  *
  * Error codes: bad-request, unknown-op, bad-argument, no-context, not-permitted,
- * not-local, limit, exists, state, config, io, internal.
+ * not-local, no-preference, limit, exists, state, config, io, internal.
  */
 #ifndef SHIM6_CONTROL_CONTROL_H
 #define SHIM6_CONTROL_CONTROL_H

@@ -21,6 +21,7 @@
 enum config_type {
 	TYPE_BOOL,
 	TYPE_NUMBER,
+	TYPE_NUMBER_OR_OFF, /* off: ENGINE_NEVER */
 	TYPE_TEXT,
 	TYPE_PREFIXES,
 };
@@ -62,6 +63,8 @@ static const struct config_key keys[] = {
 	NUMBER("reap", "initial_probe_gap", engine.reap.initial_probe_gap, 100, 10000, NS_PER_MS, "ms"),
 	NUMBER("reap", "initial_probes", engine.reap.initial_probes, 1, 15, 1, ""),
 	NUMBER("reap", "max_probe_gap", engine.reap.max_probe_gap, 1, 600, NS_PER_S, "s"),
+
+	{ "reap", "fail_back", TYPE_NUMBER_OR_OFF, FIELD(engine.fail_back), 0, 86400, NS_PER_S, "s", false },
 
 	/* K-04: at least five minutes */
 	NUMBER("contexts", "idle_timeout", engine.idle_timeout, 300, 86400, NS_PER_S, "s"),
@@ -115,6 +118,9 @@ static const struct config_key keys[] = {
 	{ "interface", "priority", TYPE_NUMBER, IFFIELD(priority), 0, 255, 1, "", false },
 	{ "interface", "weight", TYPE_NUMBER, IFFIELD(weight), 0, 255, 1, "", false },
 	{ "interface", "prefixes", TYPE_PREFIXES, IFFIELD(prefixes), 0, 0, 0, "", false },
+
+	{ "prefix", "priority", TYPE_NUMBER, IFFIELD(priority), 0, 255, 1, "", false },
+	{ "prefix", "weight", TYPE_NUMBER, IFFIELD(weight), 0, 255, 1, "", false },
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -176,6 +182,10 @@ void config_key_expects(const struct config_key *k, char *out, size_t len)
 	case TYPE_NUMBER:
 		snprintf(out, len, "a whole number from %llu to %llu%s%s%s", (unsigned long long)k->min,
 			 (unsigned long long)k->max, *k->unit_name ? " (" : "", k->unit_name, *k->unit_name ? ")" : "");
+		return;
+	case TYPE_NUMBER_OR_OFF:
+		snprintf(out, len, "a whole number from %llu to %llu (%s), or off", (unsigned long long)k->min,
+			 (unsigned long long)k->max, k->unit_name);
 		return;
 	case TYPE_TEXT:
 		snprintf(out, len, "a name of %s%zu characters", k->min ? "1 to " : "at most ", k->size - 1);
@@ -277,6 +287,12 @@ static bool parse_value(const struct config_key *k, const char *s, void *field)
 			return false;
 		memcpy(field, &b, sizeof(b));
 		return true;
+	case TYPE_NUMBER_OR_OFF:
+		if (strcmp(s, "off") == 0) {
+			put_number(field, k->size, ENGINE_NEVER);
+			return true;
+		}
+		/* fallthrough */
 	case TYPE_NUMBER:
 		if (!text_parse_u64(s, &n) || n < k->min || n > k->max)
 			return false;
@@ -301,6 +317,12 @@ void config_value(const struct config *c, const struct config_key *k, const char
 	case TYPE_BOOL:
 		snprintf(out, len, "%s", *(const bool *)field ? "yes" : "no");
 		return;
+	case TYPE_NUMBER_OR_OFF:
+		if (get_number(field, k->size) == ENGINE_NEVER) {
+			snprintf(out, len, "off");
+			return;
+		}
+		/* fallthrough */
 	case TYPE_NUMBER:
 		snprintf(out, len, "%llu", (unsigned long long)(get_number(field, k->size) / k->unit));
 		return;
@@ -357,15 +379,12 @@ static bool section_known(const char *name)
 	return false;
 }
 
-static void open_interface(struct parse *p, const char *name)
+/* The section of this name, the one before if it is there. */
+static void open_named(struct parse *p, const char *kind, const char *name)
 {
 	struct config *c = p->c;
 
 	p->interface = NULL;
-	if (!*name || strlen(name) >= IF_NAMESIZE || strpbrk(name, "/ \t")) {
-		refuse(p, "[interface %s]: expected the name of a network interface", name);
-		return;
-	}
 	for (unsigned i = 0; i < c->n_interfaces; i++) {
 		if (strcmp(c->interfaces[i].name, name) == 0)
 			p->interface = &c->interfaces[i];
@@ -373,12 +392,39 @@ static void open_interface(struct parse *p, const char *name)
 	if (p->interface)
 		return;
 	if (c->n_interfaces == CONFIG_MAX_INTERFACES) {
-		refuse(p, "[interface %s]: expected at most %d interfaces", name, CONFIG_MAX_INTERFACES);
+		refuse(p, "[%s %s]: expected at most %d interfaces and prefixes", kind, name, CONFIG_MAX_INTERFACES);
 		return;
 	}
 	p->interface = &c->interfaces[c->n_interfaces++];
 	*p->interface = no_interface;
 	memcpy(p->interface->name, name, strlen(name) + 1);
+}
+
+static void open_interface(struct parse *p, const char *name)
+{
+	p->interface = NULL;
+	if (!*name || strlen(name) >= IF_NAMESIZE || strpbrk(name, "/ \t"))
+		refuse(p, "[interface %s]: expected the name of a network interface", name);
+	else
+		open_named(p, "interface", name);
+}
+
+static void open_prefix(struct parse *p, const char *name)
+{
+	struct config_prefix prefix;
+	struct text_prefix canonical;
+
+	p->interface = NULL;
+	if (!text_parse_prefix(name, &prefix.addr, &prefix.len)) {
+		refuse(p, "[prefix %s]: expected an IPv6 prefix (ADDRESS/LENGTH, no bit set behind the length)", name);
+		return;
+	}
+	canonical = text_prefix(&prefix.addr, prefix.len);
+	open_named(p, "prefix", canonical.s);
+	if (!p->interface)
+		return;
+	p->interface->is_prefix = true;
+	p->interface->prefix = prefix;
 }
 
 static void open_section(struct parse *p, const char *line)
@@ -397,9 +443,14 @@ static void open_section(struct parse *p, const char *line)
 	if (strncmp(name, "interface ", 10) == 0) {
 		snprintf(p->section, sizeof(p->section), "interface");
 		open_interface(p, name + 10 + strspn(name + 10, " "));
-	} else if (!section_known(name) || strcmp(name, "interface") == 0) {
+	} else if (strncmp(name, "prefix ", 7) == 0) {
+		snprintf(p->section, sizeof(p->section), "prefix");
+		open_prefix(p, name + 7 + strspn(name + 7, " "));
+	} else if (!section_known(name) || strcmp(name, "interface") == 0 || strcmp(name, "prefix") == 0) {
 		refuse(p, "[%s]: no such section%s", name,
-		       strcmp(name, "interface") == 0 ? "; expected [interface NAME]" : "");
+		       strcmp(name, "interface") == 0 ? "; expected [interface NAME]"
+		       : strcmp(name, "prefix") == 0  ? "; expected [prefix ADDRESS/LENGTH]"
+						      : "");
 	} else {
 		snprintf(p->section, sizeof(p->section), "%s", name);
 	}
@@ -611,7 +662,7 @@ static unsigned diff_key(const struct config *a, const struct config *b, const s
 			 config_diff_fn fn, void *arg)
 {
 	static const size_t cap = CONFIG_MAX_PREFIXES * sizeof(struct text_prefix);
-	char *va = malloc(2 * cap), *vb = va + cap, label[96];
+	char *va = malloc(2 * cap), *vb = va + cap, label[128];
 	bool differs;
 
 	if (!va)
@@ -627,6 +678,22 @@ static unsigned diff_key(const struct config *a, const struct config *b, const s
 	return 1;
 }
 
+/* Sections with a name, the same kind as the key's, in a; only: those that b lacks. */
+static unsigned diff_named(const struct config *a, const struct config *b, const struct config *names, bool only,
+			   const struct config_key *k, config_diff_fn fn, void *arg)
+{
+	bool prefix = strcmp(k->section, "prefix") == 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < names->n_interfaces; i++) {
+		const struct config_interface *s = &names->interfaces[i];
+
+		if (s->is_prefix == prefix && !(only && config_interface(a, s->name) != &no_interface))
+			n += diff_key(a, b, k, s->name, fn, arg);
+	}
+	return n;
+}
+
 unsigned config_diff(const struct config *a, const struct config *b, config_diff_fn fn, void *arg)
 {
 	unsigned n = 0;
@@ -634,16 +701,12 @@ unsigned config_diff(const struct config *a, const struct config *b, config_diff
 	for (size_t i = 0; i < N_KEYS; i++) {
 		const struct config_key *k = &keys[i];
 
-		if (strcmp(k->section, "interface") != 0) {
+		if (strcmp(k->section, "interface") != 0 && strcmp(k->section, "prefix") != 0) {
 			n += diff_key(a, b, k, NULL, fn, arg);
 			continue;
 		}
-		for (unsigned j = 0; j < a->n_interfaces; j++)
-			n += diff_key(a, b, k, a->interfaces[j].name, fn, arg);
-		for (unsigned j = 0; j < b->n_interfaces; j++) {
-			if (config_interface(a, b->interfaces[j].name) == &no_interface)
-				n += diff_key(a, b, k, b->interfaces[j].name, fn, arg);
-		}
+		n += diff_named(a, b, a, false, k, fn, arg);
+		n += diff_named(a, b, b, true, k, fn, arg);
 	}
 	return n;
 }

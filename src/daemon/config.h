@@ -16,7 +16,8 @@
 #include "engine/engine.h"
 
 #define CONFIG_MAX_PREFIXES 64	  /* in one list */
-#define CONFIG_MAX_INTERFACES 64  /* [interface NAME] sections */
+#define CONFIG_MAX_INTERFACES 64  /* [interface NAME] and [prefix P] sections */
+#define CONFIG_NAME_MAX 64	  /* of an interface or a prefix, as text */
 #define CONFIG_FILE_MAX (1 << 20) /* octets */
 #define CONFIG_ERR_MAX 512
 
@@ -31,7 +32,9 @@ struct config_prefixes {
 };
 
 struct config_interface {
-	char name[IF_NAMESIZE];
+	char name[CONFIG_NAME_MAX]; /* "": no section */
+	bool is_prefix;		    /* a [prefix P] section: priority and weight only */
+	struct config_prefix prefix;
 	bool use;			 /* its addresses are locators */
 	unsigned priority, weight;	 /* announced (W-58, W-59) */
 	struct config_prefixes prefixes; /* HBA addresses of these prefixes belong here */
@@ -71,7 +74,7 @@ bool config_load(struct config *c, const char *path, char *err, size_t err_len);
 /* The section of an interface; defaults when there is none. */
 const struct config_interface *config_interface(const struct config *c, const char *name);
 
-/* Tell each key whose value differs, as "section.key" or "interface NAME.key". Returns how many. */
+/* Tell each key whose value differs, as "section.key" "interface NAME.key" or "prefix P.key". Returns how many. */
 typedef void (*config_diff_fn)(void *arg, const char *key, bool needs_restart);
 unsigned config_diff(const struct config *a, const struct config *b, config_diff_fn fn, void *arg);
 
@@ -85,7 +88,7 @@ const char *config_key_section(const struct config_key *k);
 const char *config_key_name(const struct config_key *k);
 /* What the key accepts ("whole number from 10 to 100 (s)"). */
 void config_key_expects(const struct config_key *k, char *out, size_t len);
-/* Its value as the file would say it; name: the interface of an [interface] key, else NULL. */
+/* Its value as the file would say it; name: the one of an [interface] or [prefix] key, else NULL. */
 void config_value(const struct config *c, const struct config_key *k, const char *name, char *out, size_t len);
 
 #endif

@@ -68,6 +68,8 @@ static struct json_object *locator_list(struct daemon *d)
 		const struct local *l = &d->locals->l[i];
 		const struct host_link *link = host_link(d->host, l->ifindex);
 		struct json_object *o = json_object_new_object();
+		char from[CONFIG_NAME_MAX + 16];
+		struct preference p;
 
 		json_object_object_add(o, "addr", json_addr(&l->engine.addr));
 		put_text(o, "ifname", link ? link->name : "");
@@ -77,6 +79,10 @@ static struct json_object *locator_list(struct daemon *d)
 		put_bool(o, "hba", l->engine.set >= 0);
 		if (l->engine.set >= 0)
 			put_text(o, "set", hba_set(d->hba, d->locals->set[l->engine.set])->stored.name);
+		put_u64(o, "priority", l->engine.priority);
+		put_u64(o, "weight", l->engine.weight);
+		preference_of(&d->config, &d->prefer, link ? link->name : "", &l->engine.addr, &p, from, sizeof(from));
+		put_text(o, "preference", from);
 		json_object_array_add(list, o);
 	}
 	return list;
@@ -133,6 +139,7 @@ static struct json_object *context_locators(const struct engine_ctx_info *info)
 		put_bool(e, "up", !(l->flags & (REAP_LOC_DOWN | REAP_LOC_GONE)));
 		put_text(e, "method", method_name(l->method));
 		put_u64(e, "priority", l->priority);
+		put_u64(e, "weight", l->weight);
 		json_object_array_add(local, e);
 	}
 	for (unsigned i = 0; i < info->n_peer; i++) {
@@ -145,6 +152,7 @@ static struct json_object *context_locators(const struct engine_ctx_info *info)
 		put_bool(e, "verified", l->verified);
 		put_text(e, "method", method_name(l->method));
 		put_u64(e, "priority", l->priority);
+		put_u64(e, "weight", l->weight);
 		json_object_array_add(peer, e);
 	}
 	json_object_object_add(o, "local", local);
@@ -184,6 +192,26 @@ static struct json_object *context_counters(const struct engine_ctx_info *info)
 	return o;
 }
 
+/* The better pair that it is to go to; works_s null: as far as known it does not work. */
+static struct json_object *fail_back(const struct engine_ctx_info *info, uint64_t now)
+{
+	struct json_object *o;
+
+	if (shim6_addr_is_unspecified(&info->better.local))
+		return NULL;
+	o = json_object_new_object();
+	json_object_object_add(o, "pair", json_pair(&info->better));
+	if (info->better_since)
+		put_seconds(o, "works_s", since(now, info->better_since));
+	else
+		json_object_object_add(o, "works_s", NULL);
+	if (info->better_hold == ENGINE_NEVER)
+		json_object_object_add(o, "hold_down_s", NULL);
+	else
+		put_seconds(o, "hold_down_s", info->better_hold);
+	return o;
+}
+
 struct json_object *control_json_context(struct daemon *d, const struct engine_ctx_info *info)
 {
 	struct json_object *o = json_object_new_object(), *tag = json_object_new_object();
@@ -211,6 +239,7 @@ struct json_object *control_json_context(struct daemon *d, const struct engine_c
 	put_seconds(o, "idle_s", since(now, last));
 	put_u64(o, "mtu", datapath_mtu(d->dp, info->slot));
 	json_object_object_add(o, "locators", context_locators(info));
+	json_object_object_add(o, "fail_back", fail_back(info, now));
 	json_object_object_add(o, "last_switch", last_switch(info, now));
 	json_object_object_add(o, "counters", context_counters(info));
 	return o;
@@ -348,6 +377,23 @@ struct json_object *control_json_locators(struct daemon *d)
 
 	json_object_object_add(o, "locators", locator_list(d));
 	json_object_object_add(o, "sets", control_json_sets(d, false));
+	return o;
+}
+
+struct json_object *control_json_prefer(struct daemon *d)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	for (unsigned i = 0; i < d->prefer.n; i++) {
+		struct json_object *p = json_object_new_object();
+
+		put_text(p, "target", d->prefer.p[i].target);
+		put_u64(p, "priority", d->prefer.p[i].priority);
+		put_u64(p, "weight", d->prefer.p[i].weight);
+		json_object_array_add(list, p);
+	}
+	json_object_object_add(o, "preferences", list);
+	json_object_object_add(o, "locators", locator_list(d));
 	return o;
 }
 

@@ -15,6 +15,7 @@ struct json_object *control_json_locators(struct daemon *d);
 struct json_object *control_json_generated(const struct store_set *set); /* the reply of addr.generate */
 struct json_object *control_json_sets(struct daemon *d, bool configured);
 struct json_object *control_json_progress(const struct generate_job *j); /* of addr.progress */
+struct json_object *control_json_prefer(struct daemon *d);
 struct json_object *control_json_stats(struct daemon *d);
 /* *more: true when not all fit. */
 struct json_object *control_json_negative(struct daemon *d, struct json_object **more);

@@ -264,6 +264,116 @@ static void verb_drop(struct daemon *d, struct control_call *call, struct json_o
 		fail_result(call, rc);
 }
 
+/* --- preferences ---------------------------------------------------------- */
+
+/* Does the target cover a locator that is there? */
+static bool covers_any(const struct daemon *d, const struct preference *p)
+{
+	for (unsigned i = 0; i < d->locals->n; i++) {
+		const struct host_link *link = host_link(d->host, d->locals->l[i].ifindex);
+
+		if (preference_covers(p, link ? link->name : "", &d->locals->l[i].engine.addr))
+			return true;
+	}
+	return false;
+}
+
+static bool arg_octet(struct control_call *call, struct json_object *args, const char *key, unsigned *out)
+{
+	uint64_t n;
+
+	if (!arg_u64(call, args, key, &n))
+		return false;
+	if (n > 255) {
+		control_fail(call, "bad-argument", NULL, "%s: expected a whole number from 0 to 255", key);
+		return false;
+	}
+	*out = (unsigned)n;
+	return true;
+}
+
+static bool arg_target(struct control_call *call, struct json_object *args, struct preference *out)
+{
+	struct json_object *o;
+
+	if (json_object_object_get_ex(args, "target", &o) && json_object_is_type(o, json_type_string) &&
+	    preference_target(out, json_object_get_string(o)))
+		return true;
+	control_fail(call, "bad-argument", NULL, "target: expected an interface, an IPv6 prefix or an address");
+	return false;
+}
+
+static bool arg_reset(struct control_call *call, struct json_object *args, bool *out)
+{
+	struct json_object *o;
+
+	*out = false;
+	if (!has_arg(args, "reset"))
+		return true;
+	json_object_object_get_ex(args, "reset", &o);
+	if (!json_object_is_type(o, json_type_boolean)) {
+		control_fail(call, "bad-argument", NULL, "reset: expected true or false");
+		return false;
+	}
+	*out = json_object_get_boolean(o);
+	return true;
+}
+
+static bool take_back(struct daemon *d, struct control_call *call, const struct preference *target)
+{
+	if (preferences_reset(&d->prefer, target) == 0 && target) {
+		control_fail(call, "no-preference", "shim6 prefer lists them", "nothing was said of %s",
+			     target->target);
+		return false;
+	}
+	log_notice("preferences of %s as the configuration says", target ? target->target : "all locators");
+	return true;
+}
+
+static bool say(struct daemon *d, struct control_call *call, struct preference *p)
+{
+	if (!covers_any(d, p)) {
+		control_fail(call, "not-local", "shim6 locators lists them", "%s covers no locator of this host",
+			     p->target);
+		return false;
+	}
+	if (!preferences_set(&d->prefer, p)) {
+		control_fail(call, "limit", "shim6 prefer --reset takes them back", "more than %d preferences",
+			     PREFER_MAX);
+		return false;
+	}
+	log_notice("%s: priority %u, weight %u", p->target, p->priority, p->weight);
+	return true;
+}
+
+static void verb_prefer(struct daemon *d, struct control_call *call, struct json_object *args)
+{
+	struct preference p;
+	bool target = has_arg(args, "target"), reset, done = true;
+	unsigned weight = 0, priority;
+
+	if (!arg_reset(call, args, &reset) || (target && !arg_target(call, args, &p)))
+		return;
+	if ((target || reset || has_arg(args, "priority")) && !control_may_change(call))
+		return;
+	if (reset) {
+		done = take_back(d, call, target ? &p : NULL);
+	} else if (target || has_arg(args, "priority")) {
+		if (!target && !arg_target(call, args, &p))
+			return;
+		if (!arg_octet(call, args, "priority", &priority) ||
+		    (has_arg(args, "weight") && !arg_octet(call, args, "weight", &weight)))
+			return;
+		p.priority = priority;
+		p.weight = weight;
+		done = say(d, call, &p);
+	}
+	if (!done)
+		return;
+	daemon_refresh(d);
+	control_ok(call, control_json_prefer(d));
+}
+
 /* --- HBA sets ------------------------------------------------------------- */
 
 static void generated(void *user, const struct store_set *set, const char *err)
@@ -398,6 +508,7 @@ static const struct verb {
 	{ "trace", verb_trace, true },
 	{ "addr.list", verb_addr_list, false },
 	{ "addr.progress", verb_addr_progress, false },
+	{ "prefer", verb_prefer, false }, /* looks, too: asks itself */
 	{ "reload", verb_reload, true },
 	{ "establish", verb_establish, true },
 	{ "explore", verb_explore, true },

@@ -159,7 +159,7 @@ void daemon_refresh(struct daemon *d)
 	/* An address that comes up finds its way out already there. */
 	route_by_source(d);
 	hba_sync(d->hba, d->host, d->rtnl, &d->config);
-	refused = locals_compute(d->locals_next, d->host, d->hba, &d->config);
+	refused = locals_compute(d->locals_next, d->host, d->hba, &d->config, &d->prefer);
 	counter_add(&d->counters, DC_locals_refused, refused);
 	if (!locals_equal(d->locals, d->locals_next)) {
 		struct locals *told = d->locals;

@@ -63,6 +63,7 @@ struct loop;
 struct daemon {
 	struct daemon_options opt;
 	struct config config;
+	struct preferences prefer; /* said at run time */
 	struct counters counters;
 	uint64_t started;
 	bool keep; /* end without taking anything out */

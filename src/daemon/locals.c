@@ -64,8 +64,18 @@ static bool put(struct locals *out, const struct local *l)
 	return true;
 }
 
+static void rank(struct local *l, const struct config *c, const struct preferences *prefer, const char *ifname)
+{
+	struct preference p;
+	char from[CONFIG_NAME_MAX + 16];
+
+	preference_of(c, prefer, ifname, &l->engine.addr, &p, from, sizeof(from));
+	l->engine.priority = (uint8_t)p.priority;
+	l->engine.weight = (uint8_t)p.weight;
+}
+
 static bool add_address(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
-			const struct host_address *a)
+			const struct preferences *prefer, const struct host_address *a)
 {
 	const struct host_link *link = host_link(host, a->ifindex);
 	const struct config_interface *ic;
@@ -77,8 +87,7 @@ static bool add_address(struct locals *out, const struct host *host, const struc
 	if (!ic->use || !shim6_addr_is_usable(&a->addr) || a->tentative || a->dad_failed)
 		return true;
 	l.engine.addr = a->addr;
-	l.engine.priority = (uint8_t)ic->priority;
-	l.engine.weight = (uint8_t)ic->weight;
+	rank(&l, c, prefer, link->name);
 	l.engine.set = set_of(out, hba, &a->addr);
 	if (a->deprecated)
 		l.engine.flags |= ENGINE_LOCAL_DEPRECATED;
@@ -92,7 +101,7 @@ static bool add_address(struct locals *out, const struct host *host, const struc
 
 /* Members of live sets that are on no interface now. */
 static bool add_missing(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
-			unsigned s)
+			const struct preferences *prefer, unsigned s)
 {
 	const struct hba_set *set = hba_set(hba, out->set[s]);
 	bool fits = true;
@@ -109,8 +118,7 @@ static bool add_missing(struct locals *out, const struct host *host, const struc
 
 			if (!ic->use)
 				continue;
-			l.engine.priority = (uint8_t)ic->priority;
-			l.engine.weight = (uint8_t)ic->weight;
+			rank(&l, c, prefer, link->name);
 			l.ifindex = link->ifindex;
 			l.mtu = link->mtu;
 			add_device(out, l.ifindex);
@@ -121,7 +129,8 @@ static bool add_missing(struct locals *out, const struct host *host, const struc
 	return fits;
 }
 
-unsigned locals_compute(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c)
+unsigned locals_compute(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
+			const struct preferences *prefer)
 {
 	const struct host_snapshot *snap = host_snapshot(host);
 	unsigned refused = 0;
@@ -132,9 +141,9 @@ unsigned locals_compute(struct locals *out, const struct host *host, const struc
 			out->set[out->n_sets++] = s;
 	}
 	for (unsigned i = 0; i < snap->n_addresses; i++)
-		refused += !add_address(out, host, hba, c, &snap->addresses[i]);
+		refused += !add_address(out, host, hba, c, prefer, &snap->addresses[i]);
 	for (unsigned s = 0; s < out->n_sets; s++)
-		refused += !add_missing(out, host, hba, c, s);
+		refused += !add_missing(out, host, hba, c, prefer, s);
 	return refused;
 }
 

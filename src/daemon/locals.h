@@ -13,6 +13,7 @@
 #define SHIM6_DAEMON_LOCALS_H
 
 #include "daemon/hba.h"
+#include "daemon/prefer.h"
 #include "engine/engine.h"
 
 #define LOCALS_MAX HOST_MAX_ADDRESSES
@@ -35,7 +36,8 @@ struct locals {
 };
 
 /* Compute the picture. Returns how many addresses found no place. */
-unsigned locals_compute(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c);
+unsigned locals_compute(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
+			const struct preferences *prefer);
 /* NULL: not a locator */
 const struct local *locals_find(const struct locals *l, const struct shim6_addr *a);
 bool locals_equal(const struct locals *a, const struct locals *b);

@@ -13,7 +13,7 @@ from netns import run, wait_until
 SOURCES = pathlib.Path(__file__).parents[2] / "src"
 CONTEXT_KEYS = {
     "id", "slot", "state", "fii", "initiator", "ulid", "tag", "current", "rewritten", "reap", "send_timeout_s",
-    "keepalive_timeout_s", "age_s", "idle_s", "mtu", "locators", "last_switch", "counters",
+    "keepalive_timeout_s", "age_s", "idle_s", "mtu", "locators", "fail_back", "last_switch", "counters",
 }
 COUNTER_KEYS = {
     "switches", "episodes", "probes_sent", "probes_received", "keepalives_sent", "keepalives_received", "tx_packets",

@@ -15,6 +15,7 @@ from peer import Daemon
 
 NOBODY = 65534
 CODES = {
+    "no-preference",
     "bad-request", "unknown-op", "bad-argument", "no-context", "not-permitted", "not-local", "limit", "exists",
     "state", "config", "io",
 }
@@ -87,6 +88,7 @@ def test_wrong_arguments(host):
         "establish": {"local": host.addresses[0], "peer": peer},
         "explore": {"id": 1, "local": host.addresses[0], "peer": peer},
         "drop": {"id": 1},
+        "prefer": {"target": host.addresses[0], "priority": 0, "weight": 0, "reset": True},
         "addr.generate": {"prefixes": ["2001:db8:a:1::/64"], "sec": 0, "key": "x", "name": "n"},
         "addr.delete": {"file": "none"},
         "trace": {"id": 1, "local": host.addresses[0], "peer": peer},

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "daemon/prefer.h"
+#include "daemon/text.h"
 
 static struct config cfg;
 static char err[CONFIG_ERR_MAX];
@@ -50,23 +52,31 @@ static void test_empty_file_gives_defaults(void **state)
 	assert_true(cfg.engine.initiate);
 }
 
+/* What the section of a key is called beside its kind; NULL: nothing. */
+static const char *named(const struct config_key *k)
+{
+	if (strcmp(config_key_section(k), "prefix") == 0)
+		return "2001:db8:7::/48";
+	return strcmp(config_key_section(k), "interface") == 0 ? "eth7" : NULL;
+}
+
 static void check_every_key(const struct config_key *k, const char *value)
 {
-	bool iface = strcmp(config_key_section(k), "interface") == 0;
+	const char *of = named(k);
 	char text[256], got[256];
 
-	snprintf(text, sizeof(text), "[%s%s]\n%s = %s\n", config_key_section(k), iface ? " eth7" : "",
+	snprintf(text, sizeof(text), "[%s%s%s]\n%s = %s\n", config_key_section(k), of ? " " : "", of ? of : "",
 		 config_key_name(k), value);
 	if (!load(text))
 		fail_msg("%s%s", text, err);
-	config_value(&cfg, k, iface ? "eth7" : NULL, got, sizeof(got));
+	config_value(&cfg, k, of, got, sizeof(got));
 	assert_string_equal(got, value);
 }
 
 /* Bounds as the key itself tells them: accepted, and refused one beyond, with line and expectation. */
 static void check_number(const struct config_key *k)
 {
-	bool iface = strcmp(config_key_section(k), "interface") == 0;
+	const char *of = named(k);
 	char expects[160], text[256], want[512], value[32];
 	unsigned long long lo, hi, bad[2];
 
@@ -82,8 +92,8 @@ static void check_number(const struct config_key *k)
 	bad[0] = hi + 1;
 	bad[1] = lo ? lo - 1 : hi + 1;
 	for (unsigned i = 0; i < 2; i++) {
-		snprintf(text, sizeof(text), "# one\n[%s%s]\n\n%s = %llu\n", config_key_section(k),
-			 iface ? " eth7" : "", config_key_name(k), bad[i]);
+		snprintf(text, sizeof(text), "# one\n[%s%s%s]\n\n%s = %llu\n", config_key_section(k), of ? " " : "",
+			 of ? of : "", config_key_name(k), bad[i]);
 		snprintf(want, sizeof(want), "shim6.conf:4: %s: expected %s, not '%llu'", config_key_name(k), expects,
 			 bad[i]);
 		refused(text, want);
@@ -355,6 +365,63 @@ static void test_differences(void **state)
 	assert_int_equal(config_diff(&a, &a, tell, NULL), 0);
 }
 
+/* W-59: the longest prefix, then the interface; what was said at run time before both */
+static void test_preferences(void **state)
+{
+	static struct preferences said;
+	struct shim6_addr near, far;
+	struct preference p;
+	char from[96];
+
+	(void)state;
+	assert_true(text_parse_addr("2001:db8:a:1::7", &near) && text_parse_addr("2001:db8:b:1::7", &far));
+	assert_true(load("[prefix 2001:db8::/32]\npriority = 9\n[interface eth0]\npriority = 3\nweight = 4\n"
+			 "[prefix 2001:db8:a:0:0::/48]\nweight = 6\n[prefix 2001:db8:a::/48]\npriority = 7\n"));
+	preference_of(&cfg, &said, "eth0", &near, &p, from, sizeof(from));
+	assert_true(p.priority == 7 && p.weight == 6);
+	assert_string_equal(from, "[prefix 2001:db8:a::/48]");
+	preference_of(&cfg, &said, "eth0", &far, &p, from, sizeof(from));
+	assert_true(p.priority == 9 && p.weight == 0);
+	assert_true(load("[interface eth0]\npriority = 3\n"));
+	preference_of(&cfg, &said, "eth0", &far, &p, from, sizeof(from));
+	assert_int_equal(p.priority, 3);
+	assert_string_equal(from, "[interface eth0]");
+	preference_of(&cfg, &said, "eth1", &far, &p, from, sizeof(from));
+	assert_int_equal(p.priority, 0);
+	assert_string_equal(from, "");
+
+	assert_false(preference_target(&p, "eth0/1"));
+	assert_false(preference_target(&p, "2001:db8::1/64"));
+	assert_false(preference_target(&p, ""));
+	assert_true(preference_target(&p, "eth0"));
+	p.priority = 20;
+	assert_true(preferences_set(&said, &p));
+	assert_true(preference_target(&p, "2001:DB8:a::/47"));
+	p.priority = 30;
+	assert_true(preferences_set(&said, &p));
+	preference_of(&cfg, &said, "eth0", &near, &p, from, sizeof(from));
+	assert_int_equal(p.priority, 30); /* a:: and b:: */
+	assert_string_equal(from, "prefer 2001:db8:a::/47");
+	assert_true(preference_target(&p, "2001:db8:a:1::7"));
+	p.priority = 40;
+	assert_true(preferences_set(&said, &p) && preferences_set(&said, &p));
+	assert_int_equal(said.n, 3);
+	preference_of(&cfg, &said, "eth0", &near, &p, from, sizeof(from));
+	assert_int_equal(p.priority, 40);
+	assert_int_equal(preferences_reset(&said, &p), 1);
+	assert_int_equal(preferences_reset(&said, &p), 0);
+	assert_int_equal(preferences_reset(&said, NULL), 2);
+
+	refused("[prefix eth0]\n", "shim6.conf:1: [prefix eth0]: expected an IPv6 prefix (ADDRESS/LENGTH, no bit set "
+				   "behind the length)");
+	refused("\n[prefix]\n", "shim6.conf:2: [prefix]: no such section; expected [prefix ADDRESS/LENGTH]");
+	refused("[prefix fd00::/8]\nuse = no\n", "shim6.conf:2: use: no such key in [prefix]");
+	refused("[reap]\nfail_back = never\n",
+		"shim6.conf:2: fail_back: expected a whole number from 0 to 86400 (s), or off, not 'never'");
+	assert_true(load("[reap]\nfail_back = off\n"));
+	assert_true(cfg.engine.fail_back == ENGINE_NEVER);
+}
+
 /* doc/shim6.conf.example shows every key, each with its default. */
 static void test_example(void **state)
 {
@@ -377,7 +444,7 @@ static void test_example(void **state)
 
 			if (!k)
 				fail_msg("example: no key %s in [%s]", name, section);
-			config_value(&cfg, k, strcmp(section, "interface") == 0 ? "eth0" : NULL, have, sizeof(have));
+			config_value(&cfg, k, named(k), have, sizeof(have));
 			assert_string_equal(value, have);
 			n++;
 		}
@@ -393,6 +460,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_file_gives_defaults),
 		cmocka_unit_test(test_every_key),
+		cmocka_unit_test(test_preferences),
 		cmocka_unit_test(test_send_timeout),
 		cmocka_unit_test(test_constants_of_the_rfc),
 		cmocka_unit_test(test_words_for_yes_and_no),
