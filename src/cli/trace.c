@@ -173,7 +173,8 @@ static size_t octets_of(struct json_object *o, uint8_t *out)
 	size_t n = 0;
 	unsigned v;
 
-	while (n < MESSAGE_MAX && isxdigit((unsigned char)hex[2 * n]) && sscanf(hex + 2 * n, "%2x", &v) == 1)
+	while (n < MESSAGE_MAX && isxdigit((unsigned char)hex[2 * n]) && isxdigit((unsigned char)hex[2 * n + 1]) &&
+	       sscanf(hex + 2 * n, "%2x", &v) == 1)
 		out[n++] = (uint8_t)v;
 	return n;
 }

@@ -287,7 +287,7 @@ static void test_tries_of_a_search(void **state)
 		for (unsigned k = 8; k < 16; k++)
 			tries += (uint64_t)set.pds[0][k] << (8 * (15 - k));
 		sum += (double)tries;
-		in[(tries > quartile[0]) + (tries > quartile[1]) + (tries > quartile[2])]++;
+		in[((double)tries > quartile[0]) + ((double)tries > quartile[1]) + ((double)tries > quartile[2])]++;
 	}
 	for (unsigned k = 0; k < 4; k++)
 		chi += (in[k] - SETS / 4.0) * (in[k] - SETS / 4.0) / (SETS / 4.0);
