@@ -89,7 +89,7 @@ struct datapath {
 	struct dp_slot *slots; /* [max_contexts] */
 	uint32_t slots_end;    /* one past the highest slot in use */
 	uint32_t seq;
-	unsigned n_tcp_routes;
+	unsigned n_routes, n_tcp_routes; /* of switched contexts, in the two tables */
 
 	struct datapath_local *locals;
 	unsigned n_locals;
@@ -144,7 +144,7 @@ void dp_route_update(struct datapath *dp, uint32_t slot);
 void dp_route_remove(struct datapath *dp, uint32_t slot);
 int dp_ulid_hold(struct datapath *dp, const struct shim6_addr *ulid);
 void dp_ulid_release(struct datapath *dp, const struct shim6_addr *ulid);
-int dp_rules_add(struct datapath *dp);
+int dp_rules_settle(struct datapath *dp);
 void dp_rules_purge(struct rtnl *r, const struct datapath_config *c);
 void dp_refresh_routes(struct datapath *dp);
 

@@ -205,8 +205,8 @@ static int install_all(struct datapath *dp, char *err, size_t err_len)
 		return -1;
 	rc = dp_takeover_local(dp);
 	rc = rc ? rc : dp_config_write(dp);
-	rc = rc ? rc : dp_rules_add(dp);
 	rc = rc ? rc : dp_takeover_contexts(dp);
+	rc = rc ? rc : dp_rules_settle(dp);
 	rc = rc ? rc : dp_shim_checksums(dp, dp->n_tcp_routes);
 	rc = rc ? rc : dp_reattach_all(dp);
 	if (rc) {

@@ -3,9 +3,10 @@
  * What the routing tables know of switched contexts. A route from ULID(local)
  * to ULID(peer) leads to shim0 with an MTU 8 below the path's, so that senders
  * build packets that fit. IPv6 lets nobody but TCP have a route MTU below 1280
- * (other sockets would fail with EINVAL), hence the second table, for TCP alone,
- * whose rule exists only while a path needs it: a rule with a protocol makes
- * the kernel dissect each packet it receives.
+ * (other sockets would fail with EINVAL), hence the second table, for TCP alone.
+ * The rule of a table exists only while the table has routes: each rule costs
+ * every packet that has no kept route one more search, and a rule with a
+ * protocol makes the kernel dissect each packet it receives.
  *
  * A connected socket keeps its route. Deleting a route of this table tells it;
  * adding one does not, because its old route is in another table. Deleting an
@@ -36,11 +37,12 @@ static struct rtnl_rule rule_of(const struct datapath_config *c, bool tcp)
 	};
 }
 
-int dp_rules_add(struct datapath *dp)
+/* After a takeover: an earlier process may have ended between its last route and the rule. */
+int dp_rules_settle(struct datapath *dp)
 {
 	struct rtnl_rule all = rule_of(&dp->cfg, false);
 
-	return rtnl_rule_add(dp->rtnl, &all);
+	return dp->n_routes ? 0 : rtnl_rule_del(dp->rtnl, &all);
 }
 
 void dp_rules_purge(struct rtnl *r, const struct datapath_config *c)
@@ -102,6 +104,7 @@ void dp_route_update(struct datapath *dp, uint32_t slot)
 {
 	struct dp_slot *s = &dp->slots[slot];
 	struct rtnl_route rt = route_of(dp, &s->p.ulid, false);
+	struct rtnl_rule rule = rule_of(&dp->cfg, false);
 	unsigned mtu = dp_slot_mtu(dp, slot), fit = mtu - SB_SHIM_LEN;
 	uint64_t one = 1;
 
@@ -117,11 +120,13 @@ void dp_route_update(struct datapath *dp, uint32_t slot)
 	else
 		tcp_route_unset(dp, s);
 	rt.mtu = fit < DP_MIN_MTU ? DP_MIN_MTU : fit;
-	if (rtnl_route_replace(dp->rtnl, &rt)) {
+	if (rtnl_route_replace(dp->rtnl, &rt) || (!dp->n_routes && rtnl_rule_add(dp->rtnl, &rule))) {
 		dp->counters[DP_C_ROUTE_FAILURES]++; /* the egress program leads the packets to shim0 */
 		return;
 	}
 	s->route_mtu = mtu;
+	if (!s->routed)
+		dp->n_routes++;
 	if (!s->routed && write(dp->refresh_fd, &one, sizeof(one)) < 0)
 		dp->counters[DP_C_ROUTE_FAILURES]++;
 	s->routed = true;
@@ -131,11 +136,15 @@ void dp_route_remove(struct datapath *dp, uint32_t slot)
 {
 	struct dp_slot *s = &dp->slots[slot];
 	struct rtnl_route rt = route_of(dp, &s->p.ulid, false);
+	struct rtnl_rule rule = rule_of(&dp->cfg, false);
 
 	tcp_route_unset(dp, s);
-	if (s->routed && rtnl_route_del(dp->rtnl, &rt))
-		dp->counters[DP_C_ROUTE_FAILURES]++;
+	if (!s->routed)
+		return;
 	s->routed = false;
+	/* first the route: its end tells the sockets */
+	if (rtnl_route_del(dp->rtnl, &rt) | (--dp->n_routes ? 0 : rtnl_rule_del(dp->rtnl, &rule)))
+		dp->counters[DP_C_ROUTE_FAILURES]++;
 }
 
 static struct rtnl_address address_of(const struct datapath *dp, const struct shim6_addr *a)
