@@ -6,7 +6,7 @@
 PYTHON=/usr/bin/python3
 
 packages_build="gcc libc6-dev linux-libc-dev meson ninja-build pkgconf clang llvm libclang-rt-14-dev bpftool libbpf-dev
-	libmnl-dev libuv1-dev libjson-c-dev libinih-dev libssl-dev libcmocka-dev"
+	libmnl-dev libuv1-dev libjson-c-dev libinih-dev libssl-dev libcmocka-dev scdoc"
 # What the testbed runs: real programs of everyday.
 packages_lab="iproute2 nftables iperf3 curl python3 openssh-client openssh-server procps"
 packages_test="git clang-format python3-pytest python3-pytest-xdist python3-scapy tcpdump tshark ethtool iputils-ping
