@@ -18,7 +18,7 @@
 #define NEXT_HEADER 140
 #define HOP_LIMIT 64
 #define COMMENT_MAX 512
-#define BLOCK_MAX (IPV6_HEADER + 2048 + COMMENT_MAX + 64)
+#define BLOCK_MAX (IPV6_HEADER + PCAPNG_MESSAGE_MAX + COMMENT_MAX + 64)
 
 /* One block; integers are in the byte order of this machine, which the section header tells. */
 struct block {

@@ -12,12 +12,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#define PCAPNG_MESSAGE_MAX 2048 /* octets; the daemon reads no longer ones */
+
 struct pcapng_packet {
 	uint64_t time_us; /* since 1970 */
 	bool sent;
 	uint8_t src[16], dst[16];
 	const uint8_t *msg;
-	size_t len;
+	size_t len; /* at most PCAPNG_MESSAGE_MAX */
 	const char *comment;
 };
 

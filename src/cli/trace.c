@@ -24,7 +24,6 @@
 #define RECONNECT_EVERY_MS 100
 #define TAG_DIGITS 12
 #define IPV6_HEADER 40
-#define MESSAGE_MAX 4096 /* octets; the daemon reads no longer ones */
 
 struct trace {
 	struct cli *c;
@@ -173,8 +172,8 @@ static size_t octets_of(struct json_object *o, uint8_t *out)
 	size_t n = 0;
 	unsigned v;
 
-	while (n < MESSAGE_MAX && isxdigit((unsigned char)hex[2 * n]) && isxdigit((unsigned char)hex[2 * n + 1]) &&
-	       sscanf(hex + 2 * n, "%2x", &v) == 1)
+	while (n < PCAPNG_MESSAGE_MAX && isxdigit((unsigned char)hex[2 * n]) &&
+	       isxdigit((unsigned char)hex[2 * n + 1]) && sscanf(hex + 2 * n, "%2x", &v) == 1)
 		out[n++] = (uint8_t)v;
 	return n;
 }
@@ -233,7 +232,7 @@ static void remark(struct trace *t, const char *json, const char *text)
 
 static int take_message(struct trace *t, struct json_object *m)
 {
-	uint8_t octets[MESSAGE_MAX];
+	uint8_t octets[PCAPNG_MESSAGE_MAX];
 	size_t len = octets_of(m, octets);
 	int code = CLI_OK;
 
@@ -249,7 +248,7 @@ static int take_message(struct trace *t, struct json_object *m)
 
 static void take_icmp(struct trace *t, struct json_object *o)
 {
-	uint8_t octets[MESSAGE_MAX];
+	uint8_t octets[PCAPNG_MESSAGE_MAX];
 	size_t len = octets_of(o, octets);
 
 	if (len > IPV6_HEADER)

@@ -90,6 +90,16 @@ static const struct fake_answer answers[] = {
 	  "{\"v\":1,\"event\":{\"time\":\"2026-01-01T00:00:00.000000Z\",\"type\":\"gone\",\"text\":\"it ended\"}}\n"
 	  "{\"v\":1,\"overflow\":12}\n",
 	  true },
+	{ "trace",
+	  "{\"v\":1,\"ok\":true,\"result\":null}\n"
+	  "{\"v\":1,\"overflow\":3}\n"
+	  "{\"v\":1,\"event\":{\"time\":\"2026-01-01T00:00:00.000000Z\",\"id\":7,\"type\":\"gone\","
+	  "\"text\":\"context 7 with ::1: it ended\"}}\n"
+	  "{\"v\":1,\"message\":{\"direction\":\"received\",\"local\":7,\"octets\":\"3b0\",\"verdict\":\"dropped\"}}\n"
+	  "{\"v\":1,\"message\":{\"direction\":\"sent\",\"octets\":\"3b0142007f95123456789abc00000000\","
+	  "\"time\":\"2026-01-01T00:00:00.000000Z\",\"id\":7,\"local\":\"::1\",\"peer\":\"::2\","
+	  "\"verdict\":\"sent\",\"counters\":[]}}\n",
+	  false },
 	{ NULL, NULL, false },
 };
 
@@ -171,6 +181,25 @@ static void test_events(void **state)
 	(void)state;
 	prints("events", CLI_FAILED, "it ended", "12 events missed");
 	prints("events --json", CLI_FAILED, "{\"time\":\"2026-01-01T00:00:00.000000Z\"", "closed the connection");
+}
+
+/* By context, tag, peer or pair; until enough was seen. Octets that are none are the end of a message. */
+static void test_trace(void **state)
+{
+	(void)state;
+	prints("trace --count 2", CLI_OK,
+	       "--- tracing\n--- 3 missed: read too slowly\n00:00:00.000000  #7    it ended\n", "");
+	assert_non_null(strstr(out, "<-   message, undecodable: short, octets 3b0  [dropped]\n"));
+	assert_non_null(strstr(out, "  #7    ::1 -> ::2  Keepalive, tag 123456789abc\n"));
+	prints("trace --json --count 1", CLI_OK, "{\"trace\":\"begins\"}\n{\"missed\":3}\n{\"event\":{", "");
+	prints("trace --for 0.3", CLI_OK, "Keepalive", "");
+	asked("trace 7 --count 1", "\"op\":\"trace\",\"args\":{\"id\":7}}");
+	asked("trace 00000000000B --count 1", "\"op\":\"trace\",\"args\":{\"id\":7}}");
+	asked("trace 2001:DB8::1 --count 1", "\"args\":{\"peer\":\"2001:db8::1\"}}");
+	asked("trace ::1 ::2 --count 1", "\"args\":{\"local\":\"::1\",\"peer\":\"::2\"}}");
+	prints("trace 00000000000c", CLI_FAILED, "", "no context has the tag 00000000000c: shim6 contexts lists them");
+	prints("trace --pcap /nonexistent/x", CLI_FAILED, "", "cannot write /nonexistent/x: No such file");
+	prints("trace --pcap /dev/full", CLI_FAILED, "", "cannot write /dev/full: No space left");
 }
 
 static void test_json(void **state)
@@ -285,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_lists),
 		cmocka_unit_test(test_senseless_answers),
 		cmocka_unit_test(test_events),
+		cmocka_unit_test(test_trace),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_verbs_shortened),
 		cmocka_unit_test(test_verbs_mistyped),
