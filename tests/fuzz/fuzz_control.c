@@ -144,7 +144,8 @@ static void check_line(struct answers *a, const char *line, size_t len)
 		a->replies++;
 		require(json_object_get_boolean(v) != json_object_object_get_ex(o, "error", NULL), "verdict");
 	} else {
-		require(json_object_object_get_ex(o, "event", NULL) || json_object_object_get_ex(o, "overflow", NULL),
+		require(json_object_object_get_ex(o, "event", NULL) || json_object_object_get_ex(o, "overflow", NULL) ||
+				json_object_object_get_ex(o, "message", NULL),
 			"kind of line");
 	}
 	json_object_put(o);
