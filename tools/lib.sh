@@ -9,7 +9,7 @@ packages_build="gcc libc6-dev linux-libc-dev meson ninja-build pkgconf clang llv
 	libmnl-dev libuv1-dev libjson-c-dev libinih-dev libssl-dev libcmocka-dev scdoc"
 # What the testbed runs: real programs of everyday.
 packages_lab="iproute2 nftables iperf3 curl python3 openssh-client openssh-server procps"
-packages_test="git clang-format python3-pytest python3-pytest-xdist python3-scapy tcpdump tshark ethtool iputils-ping
+packages_test="git clang-format python3-pytest python3-pytest-xdist python3-scapy python3-prometheus-client tcpdump tshark ethtool iputils-ping
 	libxml2-utils binutils openssl util-linux gcovr"
 # The core for Windows. Wine's bcrypt.dll does RSA with GnuTLS.
 packages_wine="gcc-mingw-w64-x86-64-win32 wine wine64 libgnutls30"

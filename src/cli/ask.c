@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -93,14 +94,14 @@ static void append(struct json_object *list, struct json_object *page)
 }
 
 /* A long list of contexts comes in pages: "more" is the id to go on after. */
-int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
-	   struct json_object **result)
+int ask_some(struct cli *c, struct control_client *client, const char *op, struct json_object *args, size_t max,
+	     struct json_object **result)
 {
 	struct json_object *more, *page;
 	int code = ask_page(c, client, op, args, result, &more);
 
 	while (code == CLI_OK && json_object_is_type(*result, json_type_array) &&
-	       json_object_is_type(more, json_type_int)) {
+	       json_object_is_type(more, json_type_int) && js_length(*result) < max) {
 		args = json_object_new_object();
 		json_object_object_add(args, "after", more);
 		code = ask_page(c, client, op, args, &page, &more);
@@ -110,11 +111,19 @@ int ask_on(struct cli *c, struct control_client *client, const char *op, struct 
 		}
 	}
 	json_object_put(more);
+	if (code == CLI_OK && js_length(*result) > max)
+		json_object_array_del_idx(*result, max, js_length(*result) - max);
 	if (code != CLI_OK) {
 		json_object_put(*result);
 		*result = NULL;
 	}
 	return code;
+}
+
+int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
+	   struct json_object **result)
+{
+	return ask_some(c, client, op, args, SIZE_MAX, result);
 }
 
 int ask(struct cli *c, const char *op, struct json_object *args, struct json_object **result)

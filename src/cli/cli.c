@@ -39,6 +39,8 @@ enum option {
 	OPT_FOR,
 	OPT_PCAP,
 	OPT_RESET,
+	OPT_OUTPUT,
+	OPT_CONTEXTS,
 };
 
 static const struct {
@@ -50,11 +52,15 @@ static const struct {
 		MAYBE_VALUE
 	} value;
 } options[] = {
-	{ "--json", OPT_JSON, NO_VALUE },   { "--socket", OPT_SOCKET, VALUE }, { "--color", OPT_COLOR, MAYBE_VALUE },
-	{ "--help", OPT_HELP, NO_VALUE },   { "-h", OPT_HELP, NO_VALUE },      { "--version", OPT_VERSION, NO_VALUE },
-	{ "-V", OPT_VERSION, NO_VALUE },    { "--prefix", OPT_PREFIX, VALUE }, { "--sec", OPT_SEC, VALUE },
-	{ "--key", OPT_KEY, VALUE },	    { "--count", OPT_COUNT, VALUE },   { "--for", OPT_FOR, VALUE },
-	{ "--reset", OPT_RESET, NO_VALUE }, { "--pcap", OPT_PCAP, VALUE },     { "--new-key", OPT_NEW_KEY, VALUE },
+	{ "--json", OPT_JSON, NO_VALUE },      { "--socket", OPT_SOCKET, VALUE },
+	{ "--color", OPT_COLOR, MAYBE_VALUE }, { "--help", OPT_HELP, NO_VALUE },
+	{ "-h", OPT_HELP, NO_VALUE },	       { "--version", OPT_VERSION, NO_VALUE },
+	{ "-V", OPT_VERSION, NO_VALUE },       { "--prefix", OPT_PREFIX, VALUE },
+	{ "--sec", OPT_SEC, VALUE },	       { "--key", OPT_KEY, VALUE },
+	{ "--count", OPT_COUNT, VALUE },       { "--for", OPT_FOR, VALUE },
+	{ "--reset", OPT_RESET, NO_VALUE },    { "--pcap", OPT_PCAP, VALUE },
+	{ "--new-key", OPT_NEW_KEY, VALUE },   { "--output", OPT_OUTPUT, VALUE },
+	{ "--contexts", OPT_CONTEXTS, VALUE },
 };
 
 struct reading {
@@ -123,6 +129,14 @@ static bool set_option(struct cli *c, struct reading *r, enum option option, con
 	case OPT_RESET:
 		c->reset = true;
 		r->takes |= VERB_PREFER_OPTIONS;
+		return true;
+	case OPT_OUTPUT:
+		c->output = value;
+		r->takes |= VERB_METRICS_OPTIONS;
+		return true;
+	case OPT_CONTEXTS:
+		c->contexts = value;
+		r->takes |= VERB_METRICS_OPTIONS;
 		return true;
 	case OPT_PCAP:
 		c->pcap = value;
@@ -196,6 +210,26 @@ static bool read_line(struct cli *c, struct reading *r)
 	return true;
 }
 
+/* Whose the first of these options are. */
+static const char *owner_of(unsigned takes)
+{
+	static const struct {
+		unsigned flag;
+		const char *text;
+	} owners[] = {
+		{ VERB_ADDR_OPTIONS, "--prefix, --sec, --key and --new-key belong to addr generate" },
+		{ VERB_PREFER_OPTIONS, "--reset belongs to prefer" },
+		{ VERB_TRACE_OPTIONS, "--count, --for and --pcap belong to trace" },
+		{ VERB_METRICS_OPTIONS, "--output and --contexts belong to metrics" },
+	};
+
+	for (size_t i = 0; i < sizeof(owners) / sizeof(owners[0]); i++) {
+		if (takes & owners[i].flag)
+			return owners[i].text;
+	}
+	return NULL;
+}
+
 static bool settle_verb(struct cli *c, struct reading *r)
 {
 	static const char *const status[] = { "status" };
@@ -216,13 +250,7 @@ static bool settle_verb(struct cli *c, struct reading *r)
 		return false;
 	}
 	if (r->takes & ~c->verb->flags) {
-		complain(c, CLI_USAGE,
-			 r->takes & ~c->verb->flags & VERB_ADDR_OPTIONS
-				 ? "--prefix, --sec, --key and --new-key belong to addr generate"
-			 : r->takes & ~c->verb->flags & VERB_PREFER_OPTIONS
-				 ? "--reset belongs to prefer"
-				 : "--count, --for and --pcap belong to trace",
-			 "%s takes no such option", c->verb->name);
+		complain(c, CLI_USAGE, owner_of(r->takes & ~c->verb->flags), "%s takes no such option", c->verb->name);
 		return false;
 	}
 	return true;

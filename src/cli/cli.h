@@ -44,14 +44,16 @@ struct cli {
 	const char *sec;
 	const char *key_file, *new_key;
 	const char *count, *seconds, *pcap; /* of trace */
+	const char *output, *contexts;	    /* of metrics */
 };
 
 enum verb_flag {
-	VERB_ADDR_OPTIONS = 1,	  /* takes --prefix, --sec, --key, --new-key */
-	VERB_SLOW = 2,		  /* the daemon may take as long as it wants */
-	VERB_PASS = 4,		  /* everything behind the verb is another program's */
-	VERB_PREFER_OPTIONS = 16, /* takes --reset */
-	VERB_TRACE_OPTIONS = 8,	  /* takes --count, --for, --pcap */
+	VERB_ADDR_OPTIONS = 1,	   /* takes --prefix, --sec, --key, --new-key */
+	VERB_SLOW = 2,		   /* the daemon may take as long as it wants */
+	VERB_PASS = 4,		   /* everything behind the verb is another program's */
+	VERB_PREFER_OPTIONS = 16,  /* takes --reset */
+	VERB_TRACE_OPTIONS = 8,	   /* takes --count, --for, --pcap */
+	VERB_METRICS_OPTIONS = 32, /* takes --output, --contexts */
 };
 
 struct verb {
@@ -90,6 +92,9 @@ int ask_verb(struct cli *c, struct control_client *client);
 /* As ask(), on a connection that goes on. */
 int ask_on(struct cli *c, struct control_client *client, const char *op, struct json_object *args,
 	   struct json_object **result);
+/* As ask_on(); of a list no more than max, and no page after those. */
+int ask_some(struct cli *c, struct control_client *client, const char *op, struct json_object *args, size_t max,
+	     struct json_object **result);
 /* The events verb. */
 int ask_events(struct cli *c);
 void print_json(struct cli *c, struct json_object *o);
@@ -113,6 +118,9 @@ void show_event(const struct output *o, struct json_object *event);
 /* trace.c */
 int run_trace(struct cli *c);
 
+/* metrics.c */
+int run_metrics(struct cli *c);
+
 /* offline.c: these replace the process, and return only when they cannot. */
 int run_lab(struct cli *c);
 int run_addr_generate(struct cli *c);
@@ -129,6 +137,9 @@ const struct verb *find_first(struct cli *c, const char *word);
 const struct verb *find_verb(struct cli *c, const char *const *words, unsigned n, unsigned *used);
 
 /* verbs.c */
+/* The value of an option; false after a complaint. */
+bool number_from_to(struct cli *c, const char *option, const char *word, unsigned long min, unsigned long max,
+		    unsigned long *out);
 int run_status(struct cli *c);
 int run_help(struct cli *c);
 void print_usage(struct cli *c);

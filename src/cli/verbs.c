@@ -199,6 +199,20 @@ static bool args_generate(struct cli *c, struct json_object *args)
 	return !c->key_file || add_key(c, args);
 }
 
+bool number_from_to(struct cli *c, const char *option, const char *word, unsigned long min, unsigned long max,
+		    unsigned long *out)
+{
+	char *end, hint[64];
+
+	errno = 0;
+	*out = strtoul(word, &end, 10);
+	if (!errno && !*end && *word >= '0' && *word <= '9' && *out >= min && *out <= max)
+		return true;
+	snprintf(hint, sizeof(hint), "a whole number from %lu to %lu", min, max);
+	complain(c, CLI_USAGE, hint, "%s cannot be '%s'", option, word);
+	return false;
+}
+
 /* --- the table ------------------------------------------------------------ */
 
 const struct verb verbs[] = {
@@ -232,6 +246,11 @@ const struct verb verbs[] = {
 	  .max_args = 2,
 	  .op = "trace",
 	  .run = run_trace },
+	{ .name = "metrics",
+	  .args = "[--output FILE] [--contexts N]",
+	  .summary = "counters and states for Prometheus; --contexts: N contexts one by one, too",
+	  .flags = VERB_METRICS_OPTIONS,
+	  .run = run_metrics },
 	{ .name = "negative",
 	  .args = "",
 	  .summary = "peers that are not asked again for a while",

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "cli/cli.h"
+#include "cli/metrics.h"
 #include "fake_daemon.h"
 
 #define MAX_WORDS 16
@@ -307,6 +308,32 @@ static void test_no_color(void **state)
 	assert_null(strchr(out, '\033'));
 }
 
+static void test_metrics(void **state)
+{
+	struct json_object *status = json_tokener_parse("{\"version\":\"a\\\\b\\\"c\\nd\"}");
+	const struct metrics_source s = { .status = status };
+	struct json_object *list = metrics_make(&s);
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	metrics_text(f, list);
+	fclose(f);
+	assert_non_null(strstr(text, "\nshim6_build_info{version=\"a\\\\b\\\"c\\nd\",datapath=\"\"} 1\n"));
+	free(text);
+	json_object_put(list);
+	json_object_put(status);
+	prints("metrics --contexts 1", CLI_OK,
+	       "shim6_context_bytes_total{context=\"7\",local=\"2001:db8:a:1::1\",peer=\"2001:db8:b:1::1\",fork=\"0\","
+	       "direction=\"rx\"} 1048576\n",
+	       "");
+	prints("metrics", CLI_OK,
+	       "# TYPE shim6_messages_sent_total counter\nshim6_messages_sent_total{type=\"i1\"} 3\n", "");
+	assert_null(strstr(out, "shim6_context_"));
+	prints("metrics --contexts 2000", CLI_USAGE, "", "a whole number from 1 to 1000");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_lines),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_no_daemon),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_no_color),
 	};
 
