@@ -6,6 +6,7 @@
  *   rr serve tcp|udp PORT                              answers until killed
  *   rr run   tcp|udp ADDRESS PORT SECONDS [SOURCE]     one JSON line: {"tps":N,"median_us":N}
  */
+#define _GNU_SOURCE /* struct in6_pktinfo */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -51,18 +52,28 @@ static int serve_tcp(int fd)
 	}
 }
 
+/* Answers from the address that was asked, as servers on hosts with several must. */
 static int serve_udp(int fd)
 {
+	char buf[64], control[CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct iovec iov = { .iov_base = buf };
 	struct sockaddr_in6 from;
-	char buf[64];
+	int on = 1;
 
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
+		return fail("IPV6_RECVPKTINFO");
 	for (;;) {
-		socklen_t len = sizeof(from);
-		ssize_t n = recvfrom(fd, buf, sizeof(buf), 0, (struct sockaddr *)&from, &len);
+		struct msghdr m = { .msg_name = &from, .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control };
+		ssize_t n;
 
+		m.msg_namelen = sizeof(from);
+		m.msg_controllen = sizeof(control);
+		iov.iov_len = sizeof(buf);
+		n = recvmsg(fd, &m, 0);
 		if (n < 0)
-			return fail("recvfrom");
-		sendto(fd, buf, (size_t)n, 0, (struct sockaddr *)&from, len);
+			return fail("recvmsg");
+		iov.iov_len = (size_t)n;
+		sendmsg(fd, &m, 0);
 	}
 }
 
