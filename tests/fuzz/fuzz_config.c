@@ -50,23 +50,35 @@ static void write_key(FILE *out, const struct config *c, const struct config_key
 	}
 }
 
+static bool is_named(const struct config_key *k)
+{
+	return strcmp(config_key_section(k), "interface") == 0 || strcmp(config_key_section(k), "prefix") == 0;
+}
+
+static void write_section(const struct config *c, const struct config_interface *s, FILE *out)
+{
+	const char *kind = s->is_prefix ? "prefix" : "interface";
+	const struct config_key *k;
+
+	fprintf(out, "[%s %s]\n", kind, s->name);
+	for (unsigned i = 0; (k = config_key(i)); i++) {
+		if (strcmp(config_key_section(k), kind) == 0)
+			write_key(out, c, k, s->name);
+	}
+}
+
 static void write_again(const struct config *c, FILE *out)
 {
 	const struct config_key *k;
 
 	for (unsigned i = 0; (k = config_key(i)); i++) {
-		if (strcmp(config_key_section(k), "interface") == 0)
+		if (is_named(k))
 			continue;
 		fprintf(out, "[%s]\n", config_key_section(k));
 		write_key(out, c, k, NULL);
 	}
-	for (unsigned n = 0; n < c->n_interfaces; n++) {
-		fprintf(out, "[interface %s]\n", c->interfaces[n].name);
-		for (unsigned i = 0; (k = config_key(i)); i++) {
-			if (strcmp(config_key_section(k), "interface") == 0)
-				write_key(out, c, k, c->interfaces[n].name);
-		}
-	}
+	for (unsigned n = 0; n < c->n_interfaces; n++)
+		write_section(c, &c->interfaces[n], out);
 	require(fflush(out) == 0);
 }
 
