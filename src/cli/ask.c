@@ -9,14 +9,14 @@
 
 #define REPLY_TIMEOUT_MS 10000
 
-static const char *socket_path(const struct cli *c)
+const char *ask_socket(const struct cli *c)
 {
 	return c->socket_path ? c->socket_path : CONTROL_DEFAULT_DIR "/" CONTROL_SOCKET;
 }
 
 int ask_try(struct cli *c, struct control_client **client)
 {
-	return control_connect(client, socket_path(c));
+	return control_connect(client, ask_socket(c));
 }
 
 int ask_connect(struct cli *c, struct control_client **client)
@@ -30,7 +30,7 @@ int ask_connect(struct cli *c, struct control_client **client)
 		hint = "be root, or in the group that the configuration names";
 	else if (err == -ENAMETOOLONG)
 		hint = "choose a shorter path";
-	return complain(c, CLI_UNREACHABLE, hint, "cannot reach the daemon at %s: %s", socket_path(c), strerror(-err));
+	return complain(c, CLI_UNREACHABLE, hint, "cannot reach the daemon at %s: %s", ask_socket(c), strerror(-err));
 }
 
 static int lost(struct cli *c, int err)

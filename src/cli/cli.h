@@ -2,10 +2,10 @@
 /*
  * The command shim6. cli.c reads the command line, find.c looks the verb up in
  * the table (verbs.c), ask.c asks the daemon and prints the reply, as JSON or
- * by the verb's own function (show.c, show_lists.c). trace.c follows messages. offline.c has what works
- * without the daemon: addr generate and lab, which are other programs.
+ * by the verb's own function (show.c, show_lists.c). trace.c follows messages. doctor.c shows what src/doctor/ finds.
+ * offline.c has what works without the daemon: addr generate and lab, which are other programs.
  *
- * Exit codes (enum cli_exit): 0 done, 1 the daemon refused or failed, 2 wrong
+ * Exit codes (enum cli_exit): 0 done, 1 the daemon refused or failed, or doctor found a problem, 2 wrong
  * command line, 3 no daemon reached.
  */
 #ifndef SHIM6_CLI_CLI_H
@@ -85,6 +85,8 @@ int complain(struct cli *c, enum cli_exit code, const char *hint, const char *fm
  */
 int ask(struct cli *c, const char *op, struct json_object *args, struct json_object **result);
 int ask_connect(struct cli *c, struct control_client **client);
+/* Where the daemon is looked for. */
+const char *ask_socket(const struct cli *c);
 /* 0 or a negative errno; complains about nothing. */
 int ask_try(struct cli *c, struct control_client **client);
 /* One ordinary verb: arguments, request, reply. client may be NULL. */
@@ -121,9 +123,15 @@ int run_trace(struct cli *c);
 /* metrics.c */
 int run_metrics(struct cli *c);
 
+/* doctor.c */
+int run_doctor(struct cli *c);
+int run_report(struct cli *c);
+
 /* offline.c: these replace the process, and return only when they cannot. */
 int run_lab(struct cli *c);
 int run_addr_generate(struct cli *c);
+/* Another program of ours: where it lies, or its bare name. */
+void find_sibling(const char *name, char *path, size_t len);
 /* progress.c: an address set in the making */
 void show_progress(const struct output *o, struct json_object *progress);
 int run_addr_list(struct cli *c);

@@ -11,11 +11,10 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Returns only when it cannot; errno then is that of the last try. */
-static void exec_sibling(const char *name, char *const argv[])
+void find_sibling(const char *name, char *path, size_t len)
 {
 	static const char *const folders[] = { ".", "../sbin", "../daemon", "../lab" };
-	char self[PATH_MAX], path[PATH_MAX + 64];
+	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 	char *slash;
 
@@ -25,11 +24,21 @@ static void exec_sibling(const char *name, char *const argv[])
 		if (slash)
 			*slash = '\0';
 		for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-			snprintf(path, sizeof(path), "%s/%s/%s", self, folders[i], name);
-			execv(path, argv);
+			snprintf(path, len, "%s/%s/%s", self, folders[i], name);
+			if (access(path, X_OK) == 0)
+				return;
 		}
 	}
-	execvp(name, argv);
+	snprintf(path, len, "%s", name);
+}
+
+/* Returns only when it cannot; errno says why. */
+static void exec_sibling(const char *name, char *const argv[])
+{
+	char path[2 * PATH_MAX];
+
+	find_sibling(name, path, sizeof(path));
+	execvp(path, argv);
 }
 
 int run_lab(struct cli *c)

@@ -312,6 +312,15 @@ const struct verb verbs[] = {
 	  .max_args = 1,
 	  .op = "addr.delete",
 	  .arguments = args_file },
+	{ .name = "doctor",
+	  .args = "[PEER]",
+	  .summary = "what keeps this host, or its sessions with PEER, from being protected, and how to mend it",
+	  .max_args = 1,
+	  .run = run_doctor },
+	{ .name = "report",
+	  .args = "",
+	  .summary = "all that a report of a fault needs, as one text, private data masked",
+	  .run = run_report },
 	{ .name = "lab", .args = "...", .summary = "the testbed (shim6-lab)", .flags = VERB_PASS, .run = run_lab },
 	{ .name = "help", .args = "[VERB]", .summary = "this text", .max_args = 2, .run = run_help },
 };
@@ -400,6 +409,7 @@ void print_usage(struct cli *c)
 	    "  --socket PATH    speak to the daemon there (or SHIM6_SOCKET; default %s/%s)\n"
 	    "  --color[=WHEN]   always, never or auto (a terminal, and NO_COLOR not set)\n"
 	    "  --version\n\n"
-	    "Exit codes: 0 done, 1 the daemon refused or failed, 2 wrong command line, 3 no daemon reached.\n",
+	    "Exit codes: 0 done, 1 the daemon refused or failed, or doctor found a problem, 2 wrong command line, 3 no "
+	    "daemon reached.\n",
 	    CONTROL_DEFAULT_DIR, CONTROL_SOCKET);
 }

@@ -259,3 +259,49 @@ int rtnl_rule_del(struct rtnl *r, const struct rtnl_rule *rule)
 
 	return rc == -ENOENT ? 0 : rc;
 }
+
+/* --- asking --------------------------------------------------------------- */
+
+static int on_way_attr(const struct nlattr *attr, void *data)
+{
+	struct rtnl_way *way = data;
+	uint16_t type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
+
+	if (type == RTA_OIF && len == sizeof(uint32_t))
+		way->ifindex = mnl_attr_get_u32(attr);
+	else if (type == RTA_GATEWAY && len == sizeof(way->gateway.b))
+		memcpy(way->gateway.b, mnl_attr_get_payload(attr), len);
+	else if (type == RTA_PREFSRC && len == sizeof(way->source.b))
+		memcpy(way->source.b, mnl_attr_get_payload(attr), len);
+	return MNL_CB_OK;
+}
+
+static int on_way(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+
+	if (nlh->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm))
+		return MNL_CB_OK;
+	if (rtm->rtm_type == RTN_UNICAST || rtm->rtm_type == RTN_LOCAL)
+		mnl_attr_parse(nlh, sizeof(*rtm), on_way_attr, data);
+	return MNL_CB_STOP;
+}
+
+int rtnl_route_get(struct rtnl *r, const struct shim6_addr *source, const struct shim6_addr *dst, struct rtnl_way *out)
+{
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = rtnl_begin(&q, RTM_GETROUTE, 0);
+	struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+	int rc;
+
+	*out = (struct rtnl_way){ 0 };
+	rtm->rtm_family = AF_INET6;
+	rtm->rtm_dst_len = 128;
+	rtnl_put_addr(nlh, RTA_DST, dst);
+	if (source) {
+		rtm->rtm_src_len = 128;
+		rtnl_put_addr(nlh, RTA_SRC, source);
+	}
+	rc = rtnl_ask(r, nlh, on_way, out);
+	return rc ? rc : out->ifindex ? 0 : -ENETUNREACH;
+}

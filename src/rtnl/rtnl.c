@@ -97,6 +97,11 @@ int rtnl_talk(struct rtnl *r, struct nlmsghdr *nlh)
 	return exchange(r, nlh, NULL, NULL);
 }
 
+int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *user)
+{
+	return exchange(r, nlh, cb, user);
+}
+
 int rtnl_dump(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *user)
 {
 	nlh->nlmsg_flags |= NLM_F_DUMP;

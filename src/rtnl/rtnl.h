@@ -57,6 +57,14 @@ int rtnl_route_replace(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_del(struct rtnl *r, const struct rtnl_route *route);
 int rtnl_route_flush_table(struct rtnl *r, unsigned table); /* every IPv6 route of that table */
 
+/* The way a packet from source (NULL: not chosen yet) to dst would take. -ENETUNREACH, -EHOSTUNREACH, -EACCES: none. */
+struct rtnl_way {
+	unsigned ifindex;
+	struct shim6_addr gateway; /* unspecified: on-link */
+	struct shim6_addr source;  /* what the kernel would choose; unspecified: it does not tell */
+};
+int rtnl_route_get(struct rtnl *r, const struct shim6_addr *source, const struct shim6_addr *dst, struct rtnl_way *out);
+
 /* Policy rules: [from PREFIX] [to PREFIX] [ipproto N] [fwmark MARK/MASK] lookup TABLE priority N. */
 struct rtnl_rule {
 	struct shim6_addr from, to;

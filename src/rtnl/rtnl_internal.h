@@ -24,6 +24,8 @@ struct rtnl_request {
 struct nlmsghdr *rtnl_begin(struct rtnl_request *q, uint16_t type, uint16_t flags);
 /* Sends and waits for the acknowledgement: 0 or negative errno. */
 int rtnl_talk(struct rtnl *r, struct nlmsghdr *nlh);
+/* Sends a question with one answer, for which cb returns MNL_CB_STOP. */
+int rtnl_ask(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *user);
 /* Sends a dump request and hands every answer to cb. */
 int rtnl_dump(struct rtnl *r, struct nlmsghdr *nlh, mnl_cb_t cb, void *user);
 
