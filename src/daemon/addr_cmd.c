@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <grp.h>
 #include <json-c/json.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/control_json.h"
@@ -151,7 +153,23 @@ static int generate_options(int argc, char **argv, struct generate_request *req,
 	return req->n_prefixes ? 0 : usage("expected at least one prefix");
 }
 
-static int cmd_generate(const char *dir, int argc, char **argv)
+/*
+ * A daemon with a user of its own must be able to read what root stores for it; and root must not be led anywhere
+ * by what that user may have put in its directory. So that user's rights are taken, once all else has been read.
+ */
+static bool become_owner(const char *state_dir)
+{
+	struct stat st;
+
+	if (geteuid() != 0 || stat(state_dir, &st) < 0 || st.st_uid == 0)
+		return true;
+	if (setgroups(0, NULL) == 0 && setgid(st.st_gid) == 0 && setuid(st.st_uid) == 0)
+		return true;
+	fprintf(stderr, "shim6d: cannot become the owner of %s: %s\n", state_dir, strerror(errno));
+	return false;
+}
+
+static int cmd_generate(const char *state_dir, const char *dir, int argc, char **argv)
 {
 	struct generate_request *req = calloc(1, sizeof(*req));
 	struct store_set *set = calloc(1, sizeof(*set));
@@ -161,6 +179,8 @@ static int cmd_generate(const char *dir, int argc, char **argv)
 
 	if (req && set)
 		rc = generate_options(argc, argv, req, &json);
+	if (rc == 0 && !become_owner(state_dir))
+		rc = EXIT_RUNTIME;
 	if (rc == 0) {
 		struct watching w = { .sec = req->sec, .started = uv_hrtime() };
 
@@ -208,10 +228,12 @@ static int cmd_list(const char *dir)
 	return rc;
 }
 
-static int cmd_delete(const char *dir, const char *name)
+static int cmd_delete(const char *state_dir, const char *dir, const char *name)
 {
 	char err[STORE_ERR_MAX];
 
+	if (!become_owner(state_dir))
+		return EXIT_RUNTIME;
 	if (store_delete(dir, name, err, sizeof(err)))
 		return 0;
 	fprintf(stderr, "shim6d: %s\n", err);
@@ -226,10 +248,10 @@ int addr_cmd(const char *state_dir, int argc, char **argv)
 	if (argc < 2)
 		return usage("addr: expected generate, list or delete");
 	if (strcmp(argv[1], "generate") == 0)
-		return cmd_generate(dir, argc - 1, argv + 1);
+		return cmd_generate(state_dir, dir, argc - 1, argv + 1);
 	if (strcmp(argv[1], "list") == 0 && argc == 2)
 		return cmd_list(dir);
 	if (strcmp(argv[1], "delete") == 0 && argc == 3)
-		return cmd_delete(dir, argv[2]);
+		return cmd_delete(state_dir, dir, argv[2]);
 	return usage("addr: expected generate, list or delete");
 }

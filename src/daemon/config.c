@@ -135,6 +135,7 @@ void config_default(struct config *c)
 	datapath_config_default(&dp);
 	c->engine.initiate = true;
 	c->control_clients = 64;
+	snprintf(c->control_group, sizeof(c->control_group), "shim6");
 	c->trigger_packets = dp.trigger_packets;
 	c->trigger_retry = 300 * NS_PER_S;
 	c->held_after = dp.held_after;
@@ -571,10 +572,10 @@ static void check_whole(struct parse *p)
 			p->line = seen_line(p, "reap", "max_probe_gap");
 		refuse(p, "initial_probe_gap: expected no more than max_probe_gap");
 	}
-	if (c->control_group[0] && !getgrnam(c->control_group)) {
-		p->line = seen_line(p, "daemon", "control_group");
+	/* The default needs not exist: only root may then. */
+	p->line = seen_line(p, "daemon", "control_group");
+	if (p->line && c->control_group[0] && !getgrnam(c->control_group))
 		refuse(p, "control_group: expected a group of this system, not '%s'", c->control_group);
-	}
 	for (unsigned i = 0; i < c->n_interfaces; i++) {
 		for (unsigned j = 0; j < c->interfaces[i].prefixes.n; j++) {
 			if (c->interfaces[i].prefixes.p[j].len == 64)

@@ -804,7 +804,7 @@ void control_server_configure(struct control_server *s, unsigned max_clients, co
 	const struct group *g = *group ? getgrnam(group) : NULL;
 
 	s->max_clients = max_clients;
-	snprintf(s->group, sizeof(s->group), "%s", group);
+	snprintf(s->group, sizeof(s->group), "%s", g ? group : "");
 	s->has_group = g != NULL;
 	s->gid = g ? g->gr_gid : 0;
 }

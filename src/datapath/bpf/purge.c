@@ -59,7 +59,9 @@ static int purge_pins(const struct datapath_config *c)
 		if (!strncmp(e->d_name, DP_MAP_PREFIX, strlen(DP_MAP_PREFIX)) && unlinkat(dirfd(d), e->d_name, 0))
 			rc = -errno;
 	closedir(d);
-	if (rmdir(c->pin_dir) && errno != ENOTEMPTY && errno != ENOENT && !rc)
+	/* Others' pins, or a directory that was made for us and is not ours to remove. */
+	if (rmdir(c->pin_dir) && errno != ENOTEMPTY && errno != ENOENT && errno != EBUSY && errno != EACCES &&
+	    errno != EPERM && errno != EROFS && !rc)
 		rc = -errno;
 	return rc;
 }

@@ -254,6 +254,11 @@ static void test_rules_of_the_whole(void **state)
 	(void)state;
 	refused("[reap]\nmax_probe_gap = 1\ninitial_probe_gap = 2000\n",
 		"shim6.conf:3: initial_probe_gap: expected no more than max_probe_gap");
+	/* the group of the package: when it is not there, only root may */
+	assert_true(load(""));
+	assert_string_equal(cfg.control_group, "shim6");
+	assert_true(load("[daemon]\ncontrol_group =\n"));
+	assert_string_equal(cfg.control_group, "");
 	refused("[daemon]\ncontrol_group = no-such-group\n",
 		"shim6.conf:2: control_group: expected a group of this system, not 'no-such-group'");
 }
