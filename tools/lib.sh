@@ -13,12 +13,17 @@ packages_test="git clang-format python3-pytest python3-pytest-xdist python3-scap
 	libxml2-utils binutils openssl util-linux gcovr"
 # The core for Windows. Wine's bcrypt.dll does RSA with GnuTLS.
 packages_wine="gcc-mingw-w64-x86-64-win32 wine wine64 libgnutls30"
+packages_package="debhelper dpkg-dev fakeroot lintian scdoc"
 packages_vm="qemu-system-x86 cpio kmod" # to boot another kernel
 
-# need_packages demo|test|bench|vm: install what is missing; says so first.
+# need_packages demo|test|bench|vm|package: install what is missing; says so first.
 need_packages() {
 	local want="$packages_build $packages_lab" missing=() p
-	[ "$1" = demo ] || want="$want $packages_test"
+	case $1 in
+	demo) ;;
+	package) want="$packages_build $packages_package" ;;
+	*) want="$want $packages_test" ;;
+	esac
 	[ "$1" != test ] || want="$want $packages_wine"
 	[ "$1" != vm ] || want="$want $packages_vm"
 	for p in $want; do
