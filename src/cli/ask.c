@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,11 +191,22 @@ int ask_events(struct cli *c)
 {
 	struct json_object *line;
 	struct control_client *client;
-	int code = ask_connect(c, &client), err;
+	struct json_object *args = NULL;
+	unsigned long since;
+	int code, err;
 
-	if (code != CLI_OK)
+	if (c->since) {
+		if (!number_from_to(c, "--since", c->since, 0, LONG_MAX, &since))
+			return CLI_USAGE;
+		args = json_object_new_object();
+		json_object_object_add(args, "since", json_object_new_uint64(since));
+	}
+	code = ask_connect(c, &client);
+	if (code != CLI_OK) {
+		json_object_put(args);
 		return code;
-	code = ask_on(c, client, "events", NULL, &line);
+	}
+	code = ask_on(c, client, "events", args, &line);
 	json_object_put(line);
 	while (code == CLI_OK) {
 		err = control_read(client, &line, -1);

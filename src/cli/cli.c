@@ -41,6 +41,7 @@ enum option {
 	OPT_RESET,
 	OPT_OUTPUT,
 	OPT_CONTEXTS,
+	OPT_SINCE,
 };
 
 static const struct {
@@ -60,7 +61,7 @@ static const struct {
 	{ "--count", OPT_COUNT, VALUE },       { "--for", OPT_FOR, VALUE },
 	{ "--reset", OPT_RESET, NO_VALUE },    { "--pcap", OPT_PCAP, VALUE },
 	{ "--new-key", OPT_NEW_KEY, VALUE },   { "--output", OPT_OUTPUT, VALUE },
-	{ "--contexts", OPT_CONTEXTS, VALUE },
+	{ "--contexts", OPT_CONTEXTS, VALUE }, { "--since", OPT_SINCE, VALUE },
 };
 
 struct reading {
@@ -133,6 +134,10 @@ static bool set_option(struct cli *c, struct reading *r, enum option option, con
 	case OPT_OUTPUT:
 		c->output = value;
 		r->takes |= VERB_METRICS_OPTIONS;
+		return true;
+	case OPT_SINCE:
+		c->since = value;
+		r->takes |= VERB_EVENTS_OPTIONS;
 		return true;
 	case OPT_CONTEXTS:
 		c->contexts = value;
@@ -220,6 +225,7 @@ static const char *owner_of(unsigned takes)
 		{ VERB_ADDR_OPTIONS, "--prefix, --sec, --key and --new-key belong to addr generate" },
 		{ VERB_PREFER_OPTIONS, "--reset belongs to prefer" },
 		{ VERB_TRACE_OPTIONS, "--count, --for and --pcap belong to trace" },
+		{ VERB_EVENTS_OPTIONS, "--since belongs to events" },
 		{ VERB_METRICS_OPTIONS, "--output and --contexts belong to metrics" },
 	};
 

@@ -44,6 +44,7 @@ struct cli {
 	const char *sec;
 	const char *key_file, *new_key;
 	const char *count, *seconds, *pcap; /* of trace */
+	const char *since;		    /* of events */
 	const char *output, *contexts;	    /* of metrics */
 };
 
@@ -54,6 +55,7 @@ enum verb_flag {
 	VERB_PREFER_OPTIONS = 16,  /* takes --reset */
 	VERB_TRACE_OPTIONS = 8,	   /* takes --count, --for, --pcap */
 	VERB_METRICS_OPTIONS = 32, /* takes --output, --contexts */
+	VERB_EVENTS_OPTIONS = 64,  /* takes --since */
 };
 
 struct verb {

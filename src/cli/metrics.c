@@ -54,6 +54,7 @@ static const struct family {
 	{ "shim6_held_errors", "gauge", "ICMPv6 errors kept until it is known whether another pair works." },
 	{ "shim6_state_bytes", "gauge", "Size of the journal of contexts." },
 	{ "shim6_loop_turn_longest_seconds", "gauge", "Processor time of the longest turn of the daemon's loop." },
+	{ "shim6_hook_runs_total", "counter", "Events for the hook command, by what became of them." },
 	{ "shim6_engine_total", "counter", "Other counters of the protocol engine." },
 	{ "shim6_datapath_total", "counter", "Other counters of the data path." },
 	{ "shim6_daemon_total", "counter", "Other counters of the daemon." },
@@ -105,6 +106,7 @@ static const struct sorting {
 	{ "daemon", "state_octets", "shim6_state_bytes", NULL, 0, 1 },
 	{ "daemon", "turn_longest_us", "shim6_loop_turn_longest_seconds", NULL, 0, 1e6 },
 	{ "daemon", "held_*", "shim6_held_segments_total", "result", 5, 1 },
+	{ "daemon", "hooks_*", "shim6_hook_runs_total", "result", 6, 1 },
 	{ "daemon", "*", "shim6_daemon_total", "counter", 0, 1 },
 };
 

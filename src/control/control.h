@@ -49,7 +49,8 @@
  *    "counters":{"switches","episodes","probes_sent","probes_received","keepalives_sent","keepalives_received",
  *                "tx_packets","tx_bytes","rx_packets","rx_bytes"}}
  * An event:
- *   {"time" (ISO 8601 UTC, microseconds),"monotonic_s","seq","type","reason","text","id","ulid":{...},
+ *   {"time" (ISO 8601 UTC, microseconds),"monotonic_s","seq","type","reason","noticed":"here"|"peer"|"command",
+ *    "text","id","fii","ulid":{...},
  *    "from"?:{...},"to"?:{...},"took_ms"?,"silence_ms"?,"probes"?}
  * After op "trace" (for those who may change things), each in a line of its own, in the order of what happened:
  *   "message":     {"time","monotonic_s","direction":"sent"|"received","local","peer","octets":hexadecimal,

@@ -23,6 +23,8 @@ enum config_type {
 	TYPE_NUMBER,
 	TYPE_NUMBER_OR_OFF, /* off: ENGINE_NEVER */
 	TYPE_TEXT,
+	TYPE_PATH,
+	TYPE_EVENTS,
 	TYPE_PREFIXES,
 };
 
@@ -110,6 +112,11 @@ static const struct config_key keys[] = {
 
 	{ "routing", "manage", TYPE_BOOL, FIELD(routing_manage), 0, 1, 1, "", true },
 
+	{ "hooks", "command", TYPE_PATH, FIELD(hooks.command), 0, 0, 0, "", false },
+	{ "hooks", "events", TYPE_EVENTS, FIELD(hooks.events), 0, 0, 0, "", false },
+	NUMBER("hooks", "at_once", hooks.at_once, 1, 16, 1, "runs"),
+	NUMBER("hooks", "time_limit", hooks.time_limit, 1, 600, NS_PER_S, "s"),
+
 	{ "datapath", "device", TYPE_TEXT, FIELD(device), 1, 0, 0, "", true },
 	FIXED("datapath", "route_table", route_table, 1, 0x7fffffff),
 	FIXED("datapath", "rule_priority", rule_priority, 1, 32765),
@@ -145,6 +152,9 @@ void config_default(struct config *c)
 	c->hba_manage = true;
 	c->hba_dad = true;
 	c->routing_manage = true;
+	snprintf(c->hooks.events, sizeof(c->hooks.events), "exploring,switched,recovered,failed");
+	c->hooks.at_once = 4;
+	c->hooks.time_limit = 10 * NS_PER_S;
 	snprintf(c->device, sizeof(c->device), "%s", dp.device);
 	c->route_table = dp.route_table;
 	c->rule_priority = dp.rule_priority;
@@ -176,6 +186,8 @@ const char *config_key_name(const struct config_key *k)
 
 void config_key_expects(const struct config_key *k, char *out, size_t len)
 {
+	size_t used;
+
 	switch (k->type) {
 	case TYPE_BOOL:
 		snprintf(out, len, "yes or no");
@@ -190,6 +202,15 @@ void config_key_expects(const struct config_key *k, char *out, size_t len)
 		return;
 	case TYPE_TEXT:
 		snprintf(out, len, "a name of %s%zu characters", k->min ? "1 to " : "at most ", k->size - 1);
+		return;
+	case TYPE_PATH:
+		snprintf(out, len, "an absolute path of at most %zu characters", k->size - 1);
+		return;
+	case TYPE_EVENTS:
+		used = (size_t)snprintf(out, len, "names of events, divided by commas:");
+		for (int t = ENGINE_EV_NEW; t <= ENGINE_EV_GONE && used < len; t++)
+			used += (size_t)snprintf(out + used, len - used, " %s",
+						 engine_event_name((enum engine_event_type)t));
 		return;
 	case TYPE_PREFIXES:
 		snprintf(out, len, "IPv6 prefixes (ADDRESS/LENGTH), at most %d, divided by commas or blanks",
@@ -250,6 +271,47 @@ static bool parse_name(const struct config_key *k, const char *s, char *out)
 	return true;
 }
 
+static bool parse_path(const struct config_key *k, const char *s, char *out)
+{
+	size_t n = strlen(s);
+
+	if (n >= k->size || (n && s[0] != '/'))
+		return false;
+	memcpy(out, s, n + 1);
+	return true;
+}
+
+static bool event_known(const char *name, size_t len)
+{
+	for (int t = ENGINE_EV_NEW; t <= ENGINE_EV_GONE; t++) {
+		const char *known = engine_event_name((enum engine_event_type)t);
+
+		if (strlen(known) == len && memcmp(known, name, len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Kept without blanks. */
+static bool parse_events(const struct config_key *k, const char *s, char *out)
+{
+	size_t used = 0;
+
+	for (s += strspn(s, ", \t"); *s; s += strspn(s, ", \t")) {
+		size_t n = strcspn(s, ", \t");
+
+		if (!event_known(s, n) || used + n + 2 > k->size)
+			return false;
+		if (used)
+			out[used++] = ',';
+		memcpy(out + used, s, n);
+		used += n;
+		s += n;
+	}
+	out[used] = '\0';
+	return used > 0;
+}
+
 /* Several lines of the same key add up. */
 static bool parse_prefixes(const char *s, struct config_prefixes *list)
 {
@@ -301,6 +363,10 @@ static bool parse_value(const struct config_key *k, const char *s, void *field)
 		return true;
 	case TYPE_TEXT:
 		return parse_name(k, s, field);
+	case TYPE_PATH:
+		return parse_path(k, s, field);
+	case TYPE_EVENTS:
+		return parse_events(k, s, field);
 	case TYPE_PREFIXES:
 		return parse_prefixes(s, field);
 	}
@@ -328,6 +394,8 @@ void config_value(const struct config *c, const struct config_key *k, const char
 		snprintf(out, len, "%llu", (unsigned long long)(get_number(field, k->size) / k->unit));
 		return;
 	case TYPE_TEXT:
+	case TYPE_PATH:
+	case TYPE_EVENTS:
 		snprintf(out, len, "%s", (const char *)field);
 		return;
 	case TYPE_PREFIXES:
@@ -562,15 +630,36 @@ static int seen_line(const struct parse *p, const char *section, const char *nam
 	return k ? p->seen[0][k - keys] : 0;
 }
 
+/* NULL, or why it cannot be run. */
+static const char *command_wrong(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "no regular file";
+	if (access(path, X_OK) < 0)
+		return "not executable: chmod +x";
+	if (st.st_mode & S_IWOTH)
+		return "everybody may write to it: chmod o-w";
+	return NULL;
+}
+
 static void check_whole(struct parse *p)
 {
 	const struct config *c = p->c;
+	const char *wrong = c->hooks.command[0] ? command_wrong(c->hooks.command) : NULL;
 
 	if (c->engine.reap.initial_probe_gap > c->engine.reap.max_probe_gap) {
 		p->line = seen_line(p, "reap", "initial_probe_gap");
 		if (!p->line)
 			p->line = seen_line(p, "reap", "max_probe_gap");
 		refuse(p, "initial_probe_gap: expected no more than max_probe_gap");
+	}
+	if (wrong) {
+		p->line = seen_line(p, "hooks", "command");
+		refuse(p, "command: expected a program that can be run; %s: %s", c->hooks.command, wrong);
 	}
 	/* The default needs not exist: only root may then. */
 	p->line = seen_line(p, "daemon", "control_group");

@@ -40,6 +40,14 @@ struct config_interface {
 	struct config_prefixes prefixes; /* HBA addresses of these prefixes belong here */
 };
 
+/* A command for each event; hooks.h. */
+struct config_hooks {
+	char command[256]; /* "": none */
+	char events[128];  /* names, divided by commas */
+	unsigned at_once;
+	uint64_t time_limit; /* ns */
+};
+
 struct config {
 	struct engine_config engine;
 
@@ -60,6 +68,8 @@ struct config {
 	bool hba_dad;	 /* with duplicate address detection */
 
 	bool routing_manage;
+
+	struct config_hooks hooks;
 
 	char device[IF_NAMESIZE - 1]; /* base name of the data path's veth pair */
 	unsigned route_table, rule_priority;

@@ -44,6 +44,10 @@
 	X(control_bad)		 /* requests that were no request */                                                   \
 	X(control_denied)	 /* requests refused for want of rights */                                             \
 	X(control_events_missed) /* events and traced messages a slow client did not get */                            \
+	X(hooks_done)		 /* runs of the hook command that ended well */                                        \
+	X(hooks_failed)		 /* that could not be started, or ended otherwise */                                   \
+	X(hooks_timed_out)	 /* killed at the time limit */                                                        \
+	X(hooks_dropped)	 /* events that found the queue full */                                                \
 	X(turn_longest_us)	 /* no count: processor time of the longest turn of the loop */                        \
 	X(turns_slow)		 /* turns of more than 50 ms */                                                        \
 	X(dad_collisions)	 /* HBA addresses found in use by another host */                                      \

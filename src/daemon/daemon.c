@@ -270,6 +270,10 @@ bool daemon_start(struct daemon *d, char *err, size_t err_len)
 	if (!make_run_dir(d->opt.run_dir, err, err_len) || !make_parts(d, err, err_len))
 		return false;
 	d->loop = loop_new(d, err, err_len);
+	if (d->loop)
+		d->hooks = hooks_new(loop_uv(d->loop), &d->counters);
+	if (d->hooks)
+		hooks_configure(d->hooks, &d->config.hooks);
 	if (!d->loop || !open_world(d, err, err_len) || !open_state(d, err, err_len) || !open_control(d, err, err_len))
 		return false;
 	d->engine = engine_new(&d->config.engine, &daemon_engine_ops, d, d->started);
@@ -306,6 +310,8 @@ void daemon_stop(struct daemon *d)
 	if (d->job)
 		generate_cancel(d->job);
 	control_server_close(d->control);
+	hooks_close(d->hooks);
+	d->hooks = NULL;
 	stop_protocol(d);
 	errors_free(d->errors);
 	d->errors = NULL;
@@ -386,6 +392,8 @@ static void apply(struct daemon *d, const struct config *old)
 	log_set_debug(d->config.debug || d->opt.debug);
 	engine_reconfigure(d->engine, daemon_now(), &d->config.engine);
 	held_set_limits(d->held, &held);
+	if (d->hooks)
+		hooks_configure(d->hooks, &d->config.hooks);
 	control_server_configure(d->control, d->config.control_clients, d->config.control_group);
 	set_bypass(d, &old->bypass, &d->config.bypass, false);
 	set_bypass(d, &d->config.bypass, &old->bypass, true);

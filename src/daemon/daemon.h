@@ -29,6 +29,7 @@
 #include "daemon/generate.h"
 #include "daemon/hba.h"
 #include "daemon/held.h"
+#include "daemon/hooks.h"
 #include "daemon/errors.h"
 #include "daemon/locals.h"
 #include "daemon/state.h"
@@ -82,6 +83,7 @@ struct daemon {
 	struct held *held;
 	struct errors *errors;
 	struct events *events;
+	struct hooks *hooks;
 	struct trace *trace;
 	struct control_server *control;
 	struct generate_job *job;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "daemon/events.h"
 
+#include <ctype.h>
 #include <json-c/json.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "daemon/log.h"
@@ -52,23 +54,29 @@ __attribute__((format(printf, 2, 3))) static void say(struct line *l, const char
 		l->at = l->at + (size_t)n < l->len ? l->at + (size_t)n : l->len - 1;
 }
 
-static const char *who(enum engine_reason r)
+static const char *noticed_by(enum engine_reason r)
 {
 	switch (r) {
 	case ENGINE_WHY_PEER:
 	case ENGINE_WHY_PEER_PROBE:
 	case ENGINE_WHY_PEER_BROKEN:
-		return "the peer noticed";
+		return "peer";
 	case ENGINE_WHY_COMMAND:
-		return "asked for";
+		return "command";
 	default:
-		return "noticed here";
+		return "here";
 	}
 }
 
 static void say_cause(struct line *l, const struct engine_event *ev)
 {
-	say(l, "%s: %s", who(ev->reason), engine_reason_text(ev->reason));
+	const char *by = noticed_by(ev->reason);
+
+	say(l, "%s: %s",
+	    strcmp(by, "peer") == 0	 ? "the peer noticed"
+	    : strcmp(by, "command") == 0 ? "asked for"
+					 : "noticed here",
+	    engine_reason_text(ev->reason));
 	if (ev->silence >= SILENCE_WORTH_TELLING)
 		say(l, ", silent for %.1f s", (double)ev->silence / 1e9);
 }
@@ -209,23 +217,37 @@ static void add_episode(struct json_object *o, const struct engine_event *ev)
 		json_object_object_add(o, "silence_ms", json_object_new_double((double)ev->silence / 1e6));
 }
 
+/* Into the journal with its fields, or as a line. */
+static void tell(enum log_level level, const char *text, struct json_object *event)
+{
+	char **fields = log_has_fields() ? events_fields(event, NULL) : NULL;
+
+	log_fields(level, text, (const char *const *)fields);
+	events_fields_free(fields);
+}
+
 struct json_object *events_add(struct events *e, const struct engine_event *ev)
 {
+	enum log_level level = ev->type == ENGINE_EV_NEW ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
 	struct json_object *o = json_object_new_object(), **place;
 	char text[EVENTS_TEXT_MAX];
 
 	events_text(ev, text, sizeof(text));
-	log_line(ev->type == ENGINE_EV_NEW ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "%s", text);
-	if (!o)
+	if (!o) {
+		log_line(level, "%s", text);
 		return NULL;
+	}
 	add_time(o);
 	json_object_object_add(o, "seq", json_object_new_uint64(++e->seq));
 	json_object_object_add(o, "type", json_object_new_string(engine_event_name(ev->type)));
 	json_object_object_add(o, "reason", json_object_new_string(engine_reason_text(ev->reason)));
+	json_object_object_add(o, "noticed", json_object_new_string(noticed_by(ev->reason)));
 	json_object_object_add(o, "text", json_object_new_string(text));
 	json_object_object_add(o, "id", json_object_new_uint64(ev->id));
+	json_object_object_add(o, "fii", json_object_new_int64(ev->fii));
 	json_object_object_add(o, "ulid", json_pair(&ev->ulid));
 	add_episode(o, ev);
+	tell(level, text, o);
 	place = &e->ring[e->seq % EVENTS_KEPT];
 	json_object_put(*place);
 	*place = o;
@@ -242,4 +264,58 @@ void events_since(const struct events *e, uint64_t since, void (*fn)(void *arg, 
 		if (e->ring[seq % EVENTS_KEPT])
 			fn(arg, e->ring[seq % EVENTS_KEPT]);
 	}
+}
+
+/* --- fields --------------------------------------------------------------- */
+
+#define FIELDS_MAX 32
+
+/* "ulid" and its "local" become SHIM6_ULID_LOCAL; "type" is the event. */
+static bool add_fields(char **fields, unsigned *n, const char *prefix, struct json_object *o)
+{
+	json_object_object_foreach(o, key, value)
+	{
+		char name[64];
+		size_t at = (size_t)snprintf(name, sizeof(name), "%s%s", prefix,
+					     strcmp(key, "type") == 0  ? "event"
+					     : strcmp(key, "id") == 0  ? "context"
+					     : strcmp(key, "fii") == 0 ? "fork"
+								       : key);
+
+		for (size_t i = 0; i < at && i < sizeof(name); i++)
+			name[i] = (char)toupper((unsigned char)name[i]);
+		if (json_object_is_type(value, json_type_object)) {
+			snprintf(name + at, sizeof(name) - at, "_");
+			if (!add_fields(fields, n, name, value))
+				return false;
+		} else if (*n + 1 < FIELDS_MAX) {
+			if (asprintf(&fields[*n], "%s=%s", name, json_object_get_string(value)) < 0) {
+				fields[*n] = NULL;
+				return false;
+			}
+			(*n)++;
+		}
+	}
+	return true;
+}
+
+char **events_fields(struct json_object *event, const char *first)
+{
+	char **fields = calloc(FIELDS_MAX, sizeof(*fields));
+	unsigned n = 0;
+	bool ok = fields != NULL;
+
+	if (ok && first)
+		ok = (fields[n++] = strdup(first)) != NULL;
+	if (ok && add_fields(fields, &n, "SHIM6_", event))
+		return fields;
+	events_fields_free(fields);
+	return NULL;
+}
+
+void events_fields_free(char **fields)
+{
+	for (unsigned i = 0; fields && fields[i]; i++)
+		free(fields[i]);
+	free(fields);
 }

@@ -21,6 +21,13 @@ struct json_object *events_add(struct events *e, const struct engine_event *ev);
 /* Those kept with a sequence number above since, oldest first. */
 void events_since(const struct events *e, uint64_t since, void (*fn)(void *arg, struct json_object *event), void *arg);
 
+/*
+ * "SHIM6_EVENT=switched", ...: the members of an event as fields of the journal, or as the environment of a hook.
+ * first: one more, in front; NULL: none. The list ends with NULL and is the caller's; NULL when out of memory.
+ */
+char **events_fields(struct json_object *event, const char *first);
+void events_fields_free(char **fields);
+
 /* The sentence of the log: who noticed, why, which pair to which, how long it took. */
 #define EVENTS_TEXT_MAX 512
 void events_text(const struct engine_event *ev, char *out, size_t len);

@@ -169,6 +169,7 @@ static void op_event(void *user, const struct engine_event *ev)
 	o = events_add(d->events, ev);
 	if (!o || !d->control)
 		return;
+	hooks_event(d->hooks, o);
 	control_server_event(d->control, o);
 	if (trace_on(d))
 		trace_event(d, ev, o);

@@ -21,6 +21,15 @@ enum log_level {
 void log_set_debug(bool on);
 void log_line(enum log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/*
+ * With fields, "NAME=value", as the journal keeps them (journalctl NAME=value finds them), when standard error is the
+ * journal and it takes them; elsewhere the line alone. fields ends with NULL, or is NULL.
+ */
+bool log_has_fields(void);
+void log_fields(enum log_level level, const char *text, const char *const *fields);
+/* For tests: another socket of the journal, and look anew what standard error is. */
+void log_journal_at(const char *path);
+
 #define log_error(...) log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_notice(...) log_line(LOG_LEVEL_NOTICE, __VA_ARGS__)

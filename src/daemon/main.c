@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <getopt.h>
+#include <limits.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -207,6 +209,7 @@ int main(int argc, char **argv)
 		log_set_debug(d->opt.debug || d->config.debug);
 		signal(SIGPIPE, SIG_IGN);
 		raise_file_limit();
+		close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* what came with us is not for hooks */
 		rc = locked(d, action) ? 0 : EXIT_RUNTIME;
 	}
 	free(d);

@@ -132,7 +132,7 @@ def expected(tmp_path_factory):
 
     def ask(title, name):
         title = {"interface": "interface eth0", "prefix": "prefix 2001:db8::/32"}.get(title, title)
-        path.write_text(f"[{title}]\n{name} = {'/' * 60}\n")
+        path.write_text(f"[{title}]\n{name} = {'x/' * 30}\n")
         return out(SHIM6D, "--check", "--config", path)
 
     return ask
@@ -153,6 +153,10 @@ def test_ranges_and_units(expected):
             assert ("or off" in said) == ("or off" in text), (title, name)
         elif said.startswith("a name"):
             assert said.rsplit("of ", 1)[1] in text or said.split(" of ", 1)[1] in text, (title, name, said)
+        elif said.startswith("an absolute path"):
+            assert text.startswith(said.replace("an abs", "An abs")), (title, name, said)
+        elif said.startswith("names of events"):
+            assert text.startswith("Names of events, divided by commas: " + ", ".join(said.partition(": ")[2].split()))
         else:
             assert said.startswith("IPv6 prefixes") and text.startswith("Prefixes"), (title, name, said)
 

@@ -117,6 +117,10 @@ static void test_every_key(void **state)
 			check_every_key(k, "2001:db8:1::/64, fd00:1:2:3::/64");
 		} else if (strcmp(config_key_name(k), "control_group") == 0) {
 			check_every_key(k, "root");
+		} else if (strstr(expects, "absolute path")) {
+			check_every_key(k, "/bin/sh");
+		} else if (strstr(expects, "names of events")) {
+			check_every_key(k, "gone,new,switched");
 		} else {
 			check_every_key(k, "shimmy");
 		}
@@ -460,12 +464,44 @@ static void test_example(void **state)
 	assert_int_equal(n, all);
 }
 
+static void refuses_command(const char *command, const char *why)
+{
+	char text[300], want[600];
+
+	snprintf(text, sizeof(text), "[hooks]\nat_once = 1\ncommand = %s\n", command);
+	snprintf(want, sizeof(want), "shim6.conf:3: command: expected a program that can be run; %s: %s", command, why);
+	refused(text, want);
+}
+
+static void test_hooks(void **state)
+{
+	char *path = strdup(unit_path("hook"));
+
+	(void)state;
+	assert_true(load("[hooks]\ncommand =\nevents = switched,  failed\n"));
+	assert_string_equal(cfg.hooks.command, "");
+	assert_string_equal(cfg.hooks.events, "switched,failed");
+	refused("[hooks]\nevents = switched, lunch\n",
+		"shim6.conf:2: events: expected names of events, divided by commas: new established failed exploring "
+		"switched recovered recovering locators gone, not 'switched, lunch'");
+	refused("[hooks]\ncommand = hook -x\n",
+		"shim6.conf:2: command: expected an absolute path of at most 255 characters, not 'hook -x'");
+	refuses_command("/nonexistent", "No such file or directory");
+	refuses_command("/tmp", "no regular file");
+	unit_write(path, "", 0);
+	refuses_command(path, "not executable: chmod +x");
+	assert_int_equal(chmod(path, 0777), 0);
+	refuses_command(path, "everybody may write to it: chmod o-w");
+	free(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_file_gives_defaults),
 		cmocka_unit_test(test_every_key),
 		cmocka_unit_test(test_preferences),
+		cmocka_unit_test(test_hooks),
 		cmocka_unit_test(test_send_timeout),
 		cmocka_unit_test(test_constants_of_the_rfc),
 		cmocka_unit_test(test_words_for_yes_and_no),
