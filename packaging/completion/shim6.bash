@@ -41,7 +41,7 @@ _shim6() {
 	verb=${words[0]-}
 	second=${words[1]-}
 	case $prev in
-	--socket | --key | --pcap)
+	--socket | --key | --pcap | --output)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
