@@ -78,12 +78,13 @@ struct context {
 	bool initiator;
 	bool listed;	      /* our Locator List goes out with this context */
 	bool installed;	      /* the data path has a projection */
+	bool established;     /* once at least */
 	bool list_resent;     /* ERR-09 was used up */
 	bool prefs_changed;   /* since our last handshake message */
 	bool timeout_changed; /* during the handshake: the peer may have been told the old one */
 	bool accepted;	      /* an I2 or I2bis of the peer, with this nonce */
+	uint8_t notify;	      /* what the data path was asked to report */
 	uint32_t accepted_nonce;
-	uint8_t notify; /* what the data path was asked to report */
 
 	struct shim6_pair ulid;
 	uint32_t fii;
@@ -94,30 +95,31 @@ struct context {
 	uint8_t n_local, n_peer;
 	uint8_t n_set; /* of n_local: from the HBA set of the ULID; those behind go with a signature */
 	bool outside_refused;
-	uint8_t n_peer_listed;		/* in the peer's own list (U-19) */
-	uint8_t n_peer_kept;		/* of that list in peer[]; the ULID may come behind */
+	uint8_t n_peer_listed; /* in the peer's own list (U-19) */
+	uint8_t n_peer_kept;   /* of that list in peer[]; the ULID may come behind */
+	uint8_t failed_again;  /* how often such a pair failed soon after: doubles the hold-down */
+	uint8_t unsaid_cause;  /* enum reap_cause of the episode of unsaid */
+	bool peer_listed;      /* the peer sent a Locator List */
+	bool update_seen;
+	uint16_t peer_pds_len;
 	uint32_t preferred_at;		/* seconds: a peer locator is being tried for its preference, or was in vain */
 	uint32_t back_at;		/* seconds: went to a better pair that works again; 0 never */
-	uint8_t failed_again;		/* how often such a pair failed soon after: doubles the hold-down */
-	uint8_t unsaid_cause;		/* enum reap_cause of the episode of unsaid */
+	uint32_t established_at;	/* seconds */
 	struct reap_locator *local;	/* Ls(local), in list order */
 	struct reap_locator *peer;	/* Ls(peer), in list order */
 	struct peer_locator *peer_info; /* one allocation with peer */
 	uint32_t local_generation, peer_generation;
 	uint32_t outside_version;    /* of the set's outside list, that local[] agrees with; 0: with none */
+	uint32_t update_done;	     /* nonce of the peer's last applied Update Request (U-24) */
 	struct signature *signature; /* NULL: none made yet */
-	bool peer_listed;	     /* the peer sent a Locator List */
-	uint16_t peer_pds_len;
 	uint8_t *peer_pds;
-	uint32_t update_done; /* nonce of the peer's last applied Update Request (U-24) */
-	bool update_seen;
 
 	struct handshake *handshake;
 	struct update *update;
 	struct better *better; /* NULL: on its best pair, or fail-back is off */
 	struct reap reap;
 
-	uint64_t created, established;
+	uint64_t created;
 	uint64_t ready;	     /* entered ESTABLISHED last, was restored, or found in use: idleness counts from here */
 	uint64_t ulid_gone;  /* when ULID(local) vanished; 0: it is there (Y-06) */
 	uint64_t hinted;     /* last hint taken */

@@ -401,8 +401,9 @@ bool enter_established(struct engine *e, struct context *c, uint64_t now, const 
 		reap_set_keepalive_timeout(&c->reap, m->keepalive_timeout); /* (PF-22) */
 	if (!context_project(e, c, now))
 		return false;
-	if (c->established == 0)
-		c->established = now;
+	if (!c->established)
+		c->established_at = (uint32_t)(now / SECOND);
+	c->established = true;
 	outside_told(e, c); /* I2, I2bis and R2 have the whole list */
 	outside_poke(e, now);
 	count(e, C_contexts_established);

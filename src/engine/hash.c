@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #define HASH_START 16
+#define HASH_LOAD 2 /* nodes per bucket at which the table grows: what is saved is more than the look-ups cost */
 
 bool hash_init(struct hash_table *t)
 {
@@ -46,7 +47,7 @@ static void grow(struct hash_table *t)
 
 void hash_add(struct hash_table *t, struct hash_node *node, uint64_t hash)
 {
-	if (t->n > t->mask)
+	if (t->n > HASH_LOAD * t->mask)
 		grow(t);
 	node->hash = hash;
 	node->next = t->bucket[hash & t->mask];

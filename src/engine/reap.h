@@ -117,7 +117,6 @@ struct reap {
 	const struct reap_config *config;
 	const struct reap_ops *ops;
 	void *owner;
-	enum reap_state state;
 	struct shim6_pair current;   /* the pair payload uses */
 	uint64_t send_timeout;	     /* S with this context's jitter */
 	uint64_t keepalive_timeout;  /* X, ns */
@@ -125,6 +124,7 @@ struct reap {
 	uint64_t keepalive_sent;     /* when the last one of this timer run left; 0 none */
 	struct reap_episode *episode;
 	uint64_t triggered_next; /* rate of triggered probes (PX-20) */
+	uint8_t state;		 /* enum reap_state */
 	bool test_passed;	 /* the pair of the last reap_test() has answered */
 	bool current_down;	 /* the current pair is known to be down, and an episode has dealt with it */
 	/* counters for status */

@@ -134,7 +134,7 @@ int engine_save(struct engine *e, uint64_t id, uint8_t *buf, size_t cap)
 		 1);
 	put_uint(&w, c->reap.keepalive_timeout / SECOND, 4);
 	put_uint(&w, c->created, 8);
-	put_uint(&w, c->established, 8);
+	put_uint(&w, c->established_at * SECOND, 8);
 	put_uint(&w, c->switches, 4);
 	put_uint(&w, last->time, 8);
 	put_uint(&w, last->elapsed, 8);
@@ -258,7 +258,8 @@ static void adopt(struct context *c, const struct saved *s)
 	c->current = s->current;
 	c->initiator = s->flags & SAVE_INITIATOR;
 	c->created = s->created;
-	c->established = s->established;
+	c->established = true; /* others are not saved */
+	c->established_at = (uint32_t)(s->established / SECOND);
 	c->switches = s->switches;
 	if (s->switches)
 		context_note_switch(c->engine, c, &s->last);

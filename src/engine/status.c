@@ -171,7 +171,7 @@ static void fill_info(struct engine *e, const struct context *c, struct engine_c
 		.keepalive_timeout = c->reap.keepalive_timeout,
 		.initiator = c->initiator,
 		.created = c->created,
-		.established = c->established,
+		.established = c->established_at * SECOND,
 		.switch_time = last->time,
 		.switch_elapsed = last->elapsed,
 		.switch_reason = last->reason,
