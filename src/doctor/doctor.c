@@ -94,6 +94,16 @@ bool doctor_true(struct json_object *o, const char *key)
 	return json_object_get_boolean(doctor_get(o, key));
 }
 
+size_t doctor_length(struct json_object *list)
+{
+	return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
+}
+
+struct json_object *doctor_at(struct json_object *list, size_t i)
+{
+	return i < doctor_length(list) ? json_object_array_get_idx(list, i) : NULL;
+}
+
 struct json_object *doctor_ask(struct doctor *d, const char *op, struct json_object *args)
 {
 	struct json_object *reply = NULL, *result = NULL;
@@ -273,8 +283,8 @@ static void nothing(void *user)
 
 static bool is_locator(struct doctor *d, const struct shim6_addr *a, bool *hba)
 {
-	for (size_t i = 0; i < json_object_array_length(d->locators); i++) {
-		struct json_object *l = json_object_array_get_idx(d->locators, i);
+	for (size_t i = 0; i < doctor_length(d->locators); i++) {
+		struct json_object *l = doctor_at(d->locators, i);
 		struct shim6_addr x;
 
 		if (inet_pton(AF_INET6, doctor_string(l, "addr"), x.b) == 1 && shim6_addr_eq(&x, a)) {

@@ -64,6 +64,9 @@ struct json_object *doctor_ask(struct doctor *d, const char *op, struct json_obj
 struct json_object *doctor_get(struct json_object *o, const char *key);
 const char *doctor_string(struct json_object *o, const char *key);
 bool doctor_true(struct json_object *o, const char *key);
+/* Of lists; of what is none: 0 and NULL. */
+size_t doctor_length(struct json_object *list);
+struct json_object *doctor_at(struct json_object *list, size_t i);
 
 /* Are these addresses of one /64? */
 bool doctor_same64(const struct shim6_addr *a, const struct shim6_addr *b);

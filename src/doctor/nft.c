@@ -78,13 +78,15 @@ static enum truth is_number(struct json_object *right, int n)
 	struct json_object *range = doctor_get(right, "range");
 
 	if (range)
-		return n >= number_of(json_object_array_get_idx(range, 0)) &&
-				       n <= number_of(json_object_array_get_idx(range, 1))
-			       ? YES
-			       : NO;
+		return n >= number_of(doctor_at(range, 0)) && n <= number_of(doctor_at(range, 1)) ? YES : NO;
 	if (json_object_is_type(right, json_type_object))
 		return MAYBE;
 	return number_of(right) == n ? YES : NO;
+}
+
+static bool read_address(struct json_object *o, struct shim6_addr *a)
+{
+	return json_object_is_type(o, json_type_string) && inet_pton(AF_INET6, json_object_get_string(o), a->b) == 1;
 }
 
 static enum truth is_address(struct json_object *right, const struct shim6_addr *a)
@@ -94,12 +96,11 @@ static enum truth is_address(struct json_object *right, const struct shim6_addr 
 	int len = prefix ? json_object_get_int(doctor_get(prefix, "len")) : 128;
 
 	if (range) {
-		if (inet_pton(AF_INET6, json_object_get_string(json_object_array_get_idx(range, 0)), x.b) != 1 ||
-		    inet_pton(AF_INET6, json_object_get_string(json_object_array_get_idx(range, 1)), last.b) != 1)
+		if (!read_address(doctor_at(range, 0), &x) || !read_address(doctor_at(range, 1), &last))
 			return MAYBE;
 		return memcmp(a->b, x.b, 16) >= 0 && memcmp(a->b, last.b, 16) <= 0 ? YES : NO;
 	}
-	if (inet_pton(AF_INET6, prefix ? doctor_string(prefix, "addr") : json_object_get_string(right), x.b) != 1)
+	if (!read_address(prefix ? doctor_get(prefix, "addr") : right, &x))
 		return MAYBE;
 	for (int bit = 0; bit < len && bit < 128; bit++)
 		if ((a->b[bit / 8] ^ x.b[bit / 8]) & 0x80 >> bit % 8)
@@ -178,16 +179,16 @@ static enum truth is_any(const struct nft_packet *p, struct json_object *left, s
 {
 	enum truth t = NO;
 
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		t = either(t, is_one(p, left, json_object_array_get_idx(list, i)));
+	for (size_t i = 0; i < doctor_length(list); i++)
+		t = either(t, is_one(p, left, doctor_at(list, i)));
 	return t;
 }
 
 /* A named set of the table of the chain; NULL: not there. */
 static struct json_object *named_set(const struct walk *w, const char *name)
 {
-	for (size_t i = 0; i < json_object_array_length(w->items); i++) {
-		struct json_object *s = doctor_get(json_object_array_get_idx(w->items, i), "set");
+	for (size_t i = 0; i < doctor_length(w->items); i++) {
+		struct json_object *s = doctor_get(doctor_at(w->items, i), "set");
 
 		if (s && strcmp(doctor_string(s, "name"), name) == 0 && alike(s, w->chain, "table") &&
 		    alike(s, w->chain, "family"))
@@ -235,9 +236,9 @@ static bool is_strict_path(struct json_object *match)
 	    !(json_object_is_type(right, json_type_boolean) || json_object_is_type(right, json_type_int)) ||
 	    json_object_get_int(right) != (strcmp(doctor_string(match, "op"), "!=") == 0))
 		return false;
-	for (size_t i = 0; i < json_object_array_length(flags); i++) {
-		saddr = saddr || same_text(json_object_array_get_idx(flags, i), "saddr");
-		iif = iif || same_text(json_object_array_get_idx(flags, i), "iif");
+	for (size_t i = 0; i < doctor_length(flags); i++) {
+		saddr = saddr || same_text(doctor_at(flags, i), "saddr");
+		iif = iif || same_text(doctor_at(flags, i), "iif");
 	}
 	return saddr && iif;
 }
@@ -292,12 +293,12 @@ static enum course decide_by_map(struct walk *w, struct json_object *vmap, enum 
 {
 	struct json_object *key = doctor_get(vmap, "key"), *pairs = doctor_get(doctor_get(vmap, "data"), "set");
 
-	for (size_t i = 0; json_object_is_type(pairs, json_type_array) && i < json_object_array_length(pairs); i++) {
-		struct json_object *pair = json_object_array_get_idx(pairs, i);
-		enum truth here = both(t, compare(w, key, json_object_array_get_idx(pair, 0)));
+	for (size_t i = 0; i < doctor_length(pairs); i++) {
+		struct json_object *pair = doctor_at(pairs, i);
+		enum truth here = both(t, compare(w, key, doctor_at(pair, 0)));
 
 		if (here != NO) {
-			enum course c = decide(w, json_object_array_get_idx(pair, 1), here, handle);
+			enum course c = decide(w, doctor_at(pair, 1), here, handle);
 
 			if (c != GOES_ON)
 				return c;
@@ -329,8 +330,8 @@ static enum course through_rule(struct walk *w, struct json_object *rule, enum t
 	enum course c;
 	bool strict = false;
 
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-		struct json_object *e = json_object_array_get_idx(list, i), *match = doctor_get(e, "match"), *unused;
+	for (size_t i = 0; i < doctor_length(list); i++) {
+		struct json_object *e = doctor_at(list, i), *match = doctor_get(e, "match"), *unused;
 		struct json_object *vmap = doctor_get(e, "vmap");
 
 		if (match && is_strict_path(match)) {
@@ -360,8 +361,8 @@ static enum course through_rule(struct walk *w, struct json_object *rule, enum t
 /* The chain of that name in the table of another; NULL: not there. */
 static struct json_object *find_chain(const struct walk *w, const char *name)
 {
-	for (size_t i = 0; i < json_object_array_length(w->items); i++) {
-		struct json_object *c = doctor_get(json_object_array_get_idx(w->items, i), "chain");
+	for (size_t i = 0; i < doctor_length(w->items); i++) {
+		struct json_object *c = doctor_get(doctor_at(w->items, i), "chain");
 
 		if (c && strcmp(doctor_string(c, "name"), name) == 0 && alike(c, w->chain, "table") &&
 		    alike(c, w->chain, "family"))
@@ -379,8 +380,8 @@ static enum course through_chain(struct walk *w, const char *name, enum truth t)
 		return GOES_ON;
 	w->depth++;
 	w->chain = here;
-	for (size_t i = 0; i < json_object_array_length(w->items) && c == GOES_ON; i++) {
-		struct json_object *rule = doctor_get(json_object_array_get_idx(w->items, i), "rule");
+	for (size_t i = 0; i < doctor_length(w->items) && c == GOES_ON; i++) {
+		struct json_object *rule = doctor_get(doctor_at(w->items, i), "rule");
 
 		if (rule && alike(rule, here, "family") && alike(rule, here, "table") &&
 		    strcmp(doctor_string(rule, "chain"), name) == 0)
@@ -418,8 +419,8 @@ void nft_examine(struct json_object *ruleset, const struct nft_packet *p,
 
 	if (!json_object_is_type(w.items, json_type_array))
 		return;
-	for (size_t i = 0; i < json_object_array_length(w.items); i++) {
-		struct json_object *chain = doctor_get(json_object_array_get_idx(w.items, i), "chain");
+	for (size_t i = 0; i < doctor_length(w.items); i++) {
+		struct json_object *chain = doctor_get(doctor_at(w.items, i), "chain");
 
 		if (!chain || !*doctor_string(chain, "hook") || !on_the_way(chain, p))
 			continue;

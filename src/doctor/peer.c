@@ -140,17 +140,16 @@ static void say_contexts(struct doctor *d)
 	struct doctor_text peer = doctor_addr(&d->opt->peer);
 	unsigned n = 0;
 
-	for (size_t i = 0; json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-		struct json_object *c = json_object_array_get_idx(list, i);
+	for (size_t i = 0; i < doctor_length(list); i++) {
+		struct json_object *c = doctor_at(list, i);
 
 		if (strcmp(doctor_string(doctor_get(c, "ulid"), "peer"), peer.s) != 0)
 			continue;
 		n++;
 		say_context(d, c);
 	}
-	for (size_t i = 0; json_object_is_type(negative, json_type_array) && i < json_object_array_length(negative);
-	     i++) {
-		struct json_object *e = json_object_array_get_idx(negative, i);
+	for (size_t i = 0; i < doctor_length(negative); i++) {
+		struct json_object *e = doctor_at(negative, i);
 
 		if (strcmp(doctor_string(e, "peer"), peer.s) == 0)
 			doctor_say(d, DOCTOR_WARNING, "context", "until then its new sessions are not protected",

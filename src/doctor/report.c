@@ -83,8 +83,8 @@ static void add_examination(struct report *r)
 	size_t len;
 	FILE *f = open_memstream(&text, &len);
 
-	for (size_t i = 0; f && json_object_is_type(list, json_type_array) && i < json_object_array_length(list); i++) {
-		struct json_object *e = json_object_array_get_idx(list, i);
+	for (size_t i = 0; f && i < doctor_length(list); i++) {
+		struct json_object *e = doctor_at(list, i);
 
 		fprintf(f, "%-8s %-13s %s\n", doctor_string(e, "level"), doctor_string(e, "check"),
 			doctor_string(e, "what"));

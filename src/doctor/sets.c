@@ -127,8 +127,8 @@ static bool set_has(struct json_object *set, const char *prefix)
 {
 	struct json_object *list = doctor_get(set, "prefixes");
 
-	for (size_t i = 0; i < json_object_array_length(list); i++)
-		if (strcmp(json_object_get_string(json_object_array_get_idx(list, i)), prefix) == 0)
+	for (size_t i = 0; i < doctor_length(list); i++)
+		if (strcmp(json_object_get_string(doctor_at(list, i)), prefix) == 0)
 			return true;
 	return false;
 }
@@ -139,18 +139,18 @@ static void say_members(struct doctor *d, struct json_object *set)
 	struct json_object *there = doctor_get(set, "configured"), *addresses = doctor_get(set, "addresses"),
 			   *prefixes = doctor_get(set, "prefixes");
 	const char *name = doctor_string(set, "file");
-	size_t n = json_object_array_length(addresses), present = 0;
+	size_t n = doctor_length(addresses), present = 0;
 
 	for (size_t i = 0; i < n; i++)
-		present += json_object_get_boolean(json_object_array_get_idx(there, i)) ? 1u : 0u;
+		present += json_object_get_boolean(doctor_at(there, i)) ? 1u : 0u;
 	for (size_t i = 0; i < n; i++) {
-		if (json_object_get_boolean(json_object_array_get_idx(there, i)))
+		if (json_object_get_boolean(doctor_at(there, i)))
 			continue;
 		doctor_say(d, present > 1 ? DOCTOR_WARNING : DOCTOR_PROBLEM, "hba",
 			   "sessions cannot move to it; when its prefix is gone for good, a new set is needed",
 			   generate_mend(d).s, "set %s: %s is on no interface (prefix %s)", name,
-			   json_object_get_string(json_object_array_get_idx(addresses, i)),
-			   json_object_get_string(json_object_array_get_idx(prefixes, i)));
+			   json_object_get_string(doctor_at(addresses, i)),
+			   json_object_get_string(doctor_at(prefixes, i)));
 	}
 	if (n < 2)
 		doctor_say(d, DOCTOR_WARNING, "hba", "a session needs a second address to move to", generate_mend(d).s,
@@ -167,8 +167,8 @@ static void say_uncovered(struct doctor *d)
 	for (unsigned i = 0; i < n; i++) {
 		bool covered = false;
 
-		for (size_t k = 0; k < json_object_array_length(d->sets); k++) {
-			struct json_object *set = json_object_array_get_idx(d->sets, k);
+		for (size_t k = 0; k < doctor_length(d->sets); k++) {
+			struct json_object *set = doctor_at(d->sets, k);
 
 			covered = covered || (!doctor_true(set, "given_up") && set_has(set, doctor_prefix64(&p[i]).s));
 		}
@@ -228,7 +228,7 @@ void check_sets(struct doctor *d)
 	struct doctor_text dir = state_dir(d), hba = doctor_text("%s/hba", dir.s);
 	bool readable = access(hba.s, R_OK) == 0 || errno == ENOENT;
 	int on_disk = readable ? say_files(d) : -1;
-	size_t n = d->sets ? json_object_array_length(d->sets) : 0;
+	size_t n = doctor_length(d->sets);
 
 	if (!d->sets && on_disk < 0) {
 		doctor_say(d, DOCTOR_UNKNOWN, "hba", why_sets, "sudo shim6 doctor",
@@ -245,7 +245,7 @@ void check_sets(struct doctor *d)
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
-		struct json_object *set = json_object_array_get_idx(d->sets, i);
+		struct json_object *set = doctor_at(d->sets, i);
 
 		if (doctor_true(set, "given_up"))
 			doctor_say(d, DOCTOR_PROBLEM, "hba", "its addresses are not used any more",

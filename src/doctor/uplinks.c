@@ -66,9 +66,13 @@ struct doctor_text doctor_router_mend(const char *ifname)
 
 	if (accept == 1 && forwarding == 1)
 		return doctor_text("sysctl -w net.ipv6.conf.%s.accept_ra=2", ifname);
-	return doctor_text("ip -6 route add default via ROUTER dev %s metric 2048    (rdisc6 %s shows the router%s)",
-			   ifname, ifname,
-			   accept == 0 ? "; or sysctl -w net.ipv6.conf.IFACE.accept_ra=1 to learn it" : "");
+	if (accept == 0)
+		return doctor_text(
+			"sysctl -w net.ipv6.conf.%s.accept_ra=1    (or ip -6 route add default via ROUTER dev %s "
+			"metric 2048)",
+			ifname, ifname);
+	return doctor_text("ip -6 route add default via ROUTER dev %s metric 2048    (rdisc6 %s shows the router)",
+			   ifname, ifname);
 }
 
 /* Unreachable by its provider. A prefix that is no global one, of containers for instance, need not have a router. */
@@ -160,8 +164,8 @@ static void say_addresses(struct doctor *d)
 /* A link that fails takes its addresses along; the daemon knows what was there. */
 static void say_lost(struct doctor *d, const struct uplink *u, unsigned n, bool enough)
 {
-	for (size_t i = 0; d->locators && i < json_object_array_length(d->locators); i++) {
-		struct json_object *l = json_object_array_get_idx(d->locators, i);
+	for (size_t i = 0; i < doctor_length(d->locators); i++) {
+		struct json_object *l = doctor_at(d->locators, i);
 		const struct host_link *link = host_link_by_name(d->host, doctor_string(l, "ifname"));
 		struct uplink lost = { .link = link };
 		bool told = !link || link->up || inet_pton(AF_INET6, doctor_string(l, "addr"), lost.addr.b) != 1;
