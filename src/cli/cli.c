@@ -42,6 +42,9 @@ enum option {
 	OPT_OUTPUT,
 	OPT_CONTEXTS,
 	OPT_SINCE,
+	OPT_ONCE,
+	OPT_SORT,
+	OPT_INTERVAL,
 };
 
 static const struct {
@@ -62,6 +65,8 @@ static const struct {
 	{ "--reset", OPT_RESET, NO_VALUE },    { "--pcap", OPT_PCAP, VALUE },
 	{ "--new-key", OPT_NEW_KEY, VALUE },   { "--output", OPT_OUTPUT, VALUE },
 	{ "--contexts", OPT_CONTEXTS, VALUE }, { "--since", OPT_SINCE, VALUE },
+	{ "--once", OPT_ONCE, NO_VALUE },      { "--sort", OPT_SORT, VALUE },
+	{ "--interval", OPT_INTERVAL, VALUE },
 };
 
 struct reading {
@@ -134,6 +139,18 @@ static bool set_option(struct cli *c, struct reading *r, enum option option, con
 	case OPT_OUTPUT:
 		c->output = value;
 		r->takes |= VERB_METRICS_OPTIONS;
+		return true;
+	case OPT_ONCE:
+		c->once = true;
+		r->takes |= VERB_TOP_OPTIONS;
+		return true;
+	case OPT_SORT:
+		c->sort = value;
+		r->takes |= VERB_TOP_OPTIONS;
+		return true;
+	case OPT_INTERVAL:
+		c->interval = value;
+		r->takes |= VERB_TOP_OPTIONS;
 		return true;
 	case OPT_SINCE:
 		c->since = value;
@@ -225,6 +242,7 @@ static const char *owner_of(unsigned takes)
 		{ VERB_ADDR_OPTIONS, "--prefix, --sec, --key and --new-key belong to addr generate" },
 		{ VERB_PREFER_OPTIONS, "--reset belongs to prefer" },
 		{ VERB_TRACE_OPTIONS, "--count, --for and --pcap belong to trace" },
+		{ VERB_TOP_OPTIONS, "--once, --sort and --interval belong to top" },
 		{ VERB_EVENTS_OPTIONS, "--since belongs to events" },
 		{ VERB_METRICS_OPTIONS, "--output and --contexts belong to metrics" },
 	};

@@ -44,8 +44,10 @@ struct cli {
 	const char *sec;
 	const char *key_file, *new_key;
 	const char *count, *seconds, *pcap; /* of trace */
-	const char *since;		    /* of events */
-	const char *output, *contexts;	    /* of metrics */
+	const char *sort, *interval;	    /* of top */
+	bool once;
+	const char *since;	       /* of events */
+	const char *output, *contexts; /* of metrics */
 };
 
 enum verb_flag {
@@ -55,6 +57,7 @@ enum verb_flag {
 	VERB_PREFER_OPTIONS = 16,  /* takes --reset */
 	VERB_TRACE_OPTIONS = 8,	   /* takes --count, --for, --pcap */
 	VERB_METRICS_OPTIONS = 32, /* takes --output, --contexts */
+	VERB_TOP_OPTIONS = 128,	   /* takes --once, --sort, --interval */
 	VERB_EVENTS_OPTIONS = 64,  /* takes --since */
 };
 
@@ -122,6 +125,8 @@ void show_event(const struct output *o, struct json_object *event);
 /* trace.c */
 int run_trace(struct cli *c);
 
+/* top.c */
+int run_top(struct cli *c);
 /* metrics.c */
 int run_metrics(struct cli *c);
 
