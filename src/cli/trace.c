@@ -278,7 +278,7 @@ static int take_line(struct trace *t, struct json_object *line)
 	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
 		struct json_object *o = js_get(line, members[i]);
 
-		if (!o)
+		if (!json_object_is_type(o, json_type_object))
 			continue;
 		if (i == 0)
 			code = take_message(t, o);
