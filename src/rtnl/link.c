@@ -19,6 +19,57 @@ static struct nlmsghdr *link_begin(struct rtnl_request *q, uint16_t type, uint16
 	return nlh;
 }
 
+static int on_alias_attr(const struct nlattr *attr, void *user)
+{
+	const struct nlattr **found = user; /* name, alias */
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type == IFLA_IFNAME && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+		found[0] = attr;
+	else if (type == IFLA_IFALIAS && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0)
+		found[1] = attr;
+	return MNL_CB_OK;
+}
+
+struct alias {
+	const char *name, *alias;
+	int result;
+};
+
+static int on_alias(const struct nlmsghdr *nlh, void *user)
+{
+	const struct nlattr *found[2] = { NULL, NULL };
+	struct alias *a = user;
+
+	mnl_attr_parse(nlh, sizeof(struct ifinfomsg), on_alias_attr, found);
+	if (found[0] && strcmp(mnl_attr_get_str(found[0]), a->name) == 0)
+		a->result = found[1] && strcmp(mnl_attr_get_str(found[1]), a->alias) == 0;
+	return MNL_CB_OK;
+}
+
+int rtnl_link_has_alias(struct rtnl *r, const char *name, const char *alias)
+{
+	struct alias a = { .name = name, .alias = alias, .result = -ENODEV };
+	int rc = -EINTR;
+
+	for (int tries = 0; rc == -EINTR && tries < 16; tries++) {
+		struct rtnl_request q;
+
+		rc = rtnl_dump(r, link_begin(&q, RTM_GETLINK, 0, 0, 0, 0), on_alias, &a);
+	}
+	return rc ? rc : a.result;
+}
+
+/* Only of a link that is there: the kernel passes it over when it makes one. */
+int rtnl_link_alias(struct rtnl *r, unsigned ifindex, const char *alias)
+{
+	struct rtnl_request q;
+	struct nlmsghdr *nlh = link_begin(&q, RTM_NEWLINK, 0, ifindex, 0, 0);
+
+	mnl_attr_put(nlh, IFLA_IFALIAS, strlen(alias), alias);
+	return rtnl_talk(r, nlh);
+}
+
 int rtnl_veth_add(struct rtnl *r, const char *name, const char *peer_name)
 {
 	struct rtnl_request q;

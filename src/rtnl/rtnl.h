@@ -19,6 +19,9 @@ void rtnl_close(struct rtnl *r);
 
 /* Links. */
 int rtnl_veth_add(struct rtnl *r, const char *name, const char *peer_name);
+int rtnl_link_alias(struct rtnl *r, unsigned ifindex, const char *alias);
+/* 1 or 0; a negative errno, -ENODEV without such a link. */
+int rtnl_link_has_alias(struct rtnl *r, const char *name, const char *alias);
 int rtnl_link_del(struct rtnl *r, const char *name);
 int rtnl_link_up(struct rtnl *r, unsigned ifindex, bool up);
 int rtnl_link_mtu(struct rtnl *r, unsigned ifindex, unsigned mtu);

@@ -4,6 +4,8 @@
  * to it and goes after them; each of these writes replaces one map element as a
  * whole, so a packet sees the old projection or the new one (never parts).
  */
+#include <sys/mman.h>
+
 #include "datapath/bpf/dp.h"
 #include "datapath/bpf/skeleton.h"
 
@@ -25,6 +27,22 @@ static int fd_tag(const struct datapath *dp)
 static int fd_quote(const struct datapath *dp)
 {
 	return bpf_map__fd(dp->skel->maps.s6_by_quote);
+}
+
+/* All of it is resident at once: an idle host does without. */
+static int map_activity(struct datapath *dp)
+{
+	void *mapped;
+
+	if (dp->activity)
+		return 0;
+	dp->activity_len = dp->cfg.max_contexts * sizeof(struct sb_activity);
+	mapped = mmap(NULL, dp->activity_len, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      bpf_map__fd(dp->skel->maps.s6_activity), 0);
+	if (mapped == MAP_FAILED)
+		return -errno;
+	dp->activity = mapped;
+	return 0;
 }
 
 static struct sb_quote_key quote_key(const struct shim6_projection *p)
@@ -124,6 +142,7 @@ int datapath_install(struct datapath *dp, uint32_t slot, const struct shim6_proj
 		return -EINVAL;
 	s = &dp->slots[slot];
 	rc = check_free(dp, slot, p);
+	rc = rc ? rc : map_activity(dp);
 	if (rc)
 		return rc;
 	fresh = !s->used;
@@ -194,7 +213,7 @@ static void take_over_slot(struct datapath *dp, uint32_t slot, const struct sb_c
 	struct dp_slot *s = &dp->slots[slot];
 
 	/* Its process may have ended between two writes. */
-	if (check_free(dp, slot, &p) || write_maps(dp, slot, &p)) {
+	if (check_free(dp, slot, &p) || map_activity(dp) || write_maps(dp, slot, &p)) {
 		bpf_map_delete_elem(fd_contexts(dp), &slot);
 		return;
 	}

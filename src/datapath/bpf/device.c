@@ -141,23 +141,21 @@ static int offloads_off(const char *name)
 	return rc ? rc : offload(name, ETHTOOL_STXCSUM, false);
 }
 
-int dp_device_exists_and_is_veth(const char *name)
+int dp_device_is_ours(struct rtnl *r, const char *name)
 {
-	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
-	int rc;
+	int rc = rtnl_link_has_alias(r, name, DP_ALIAS);
 
-	if (!if_nametoindex(name))
-		return 0;
-	rc = ethtool(name, &info);
 	if (rc == -ENODEV)
 		return 0;
-	return !rc && !strcmp(info.driver, "veth") ? 1 : -EEXIST;
+	return rc == 0 ? -EEXIST : rc;
 }
 
 static int set_up(struct datapath *dp, const char *name0)
 {
-	int rc = offloads_off(name0);
+	int rc = rtnl_link_alias(dp->rtnl, dp->shim0, DP_ALIAS);
 
+	rc = rc ? rc : rtnl_link_alias(dp->rtnl, dp->shim1, DP_ALIAS);
+	rc = rc ? rc : offloads_off(name0);
 	rc = rc ? rc : rtnl_link_no_autoconf(dp->rtnl, dp->shim0);
 	rc = rc ? rc : rtnl_link_no_autoconf(dp->rtnl, dp->shim1);
 	rc = rc ? rc : rtnl_link_no_arp(dp->rtnl, dp->shim0);
@@ -175,12 +173,15 @@ int dp_shim_create(struct datapath *dp, char *err, size_t err_len)
 
 	for (int i = 0; i < 2; i++) {
 		snprintf(name[i], sizeof(name[i]), "%s%d", dp->device, i);
-		if (dp_device_exists_and_is_veth(name[i]) < 0) {
-			snprintf(err, err_len, "a device %s exists that is not ours: choose another device name",
+		rc = dp_device_is_ours(dp->rtnl, name[i]);
+		if (rc < 0) {
+			snprintf(err, err_len,
+				 "a device %s exists that is not ours: choose another name ([datapath] device)",
 				 name[i]);
-			return -EEXIST;
+			return rc;
 		}
 	}
+	rc = 0;
 	if (!if_nametoindex(name[0]) || !if_nametoindex(name[1]))
 		rc = rtnl_veth_add(dp->rtnl, name[0], name[1]);
 	if (rc) {

@@ -84,7 +84,7 @@ struct datapath {
 	unsigned shim0_mtu;
 	uint8_t shim0_mac[6];
 
-	struct sb_activity *activity; /* [max_contexts], shared with the programs */
+	struct sb_activity *activity; /* [max_contexts], shared with the programs; NULL until a slot is used */
 	size_t activity_len;
 	struct dp_slot *slots; /* [max_contexts] */
 	uint32_t slots_end;    /* one past the highest slot in use */
@@ -124,7 +124,9 @@ static inline struct shim6_pair dp_from_pair(const struct sb_pair *s)
 
 /* device.c */
 int dp_shim_create(struct datapath *dp, char *err, size_t err_len);
-int dp_device_exists_and_is_veth(const char *name);		  /* 1 yes, 0 absent, negative: another kind */
+#define DP_ALIAS "shim6" /* of both ends of the pair: how we know our own */
+/* 1 yes, 0 absent, negative: somebody else's */
+int dp_device_is_ours(struct rtnl *r, const char *name);
 int dp_shim_checksums(const struct datapath *dp, bool may_split); /* a path so narrow that packets are split */
 int dp_reattach_all(struct datapath *dp);
 

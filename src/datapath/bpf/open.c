@@ -180,17 +180,11 @@ static int prepare(struct datapath *dp, char *err, size_t err_len)
 
 static int allocate(struct datapath *dp, char *err, size_t err_len)
 {
-	void *mapped;
-
-	dp->activity_len = dp->cfg.max_contexts * sizeof(struct sb_activity);
-	mapped = mmap(NULL, dp->activity_len, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(dp->skel->maps.s6_activity), 0);
-	dp->activity = mapped == MAP_FAILED ? NULL : mapped;
 	dp->slots = calloc(dp->cfg.max_contexts, sizeof(*dp->slots));
 	dp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	dp->refresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	dp->rtnl = rtnl_open();
-	if (dp->activity && dp->slots && dp->epoll_fd >= 0 && dp->refresh_fd >= 0 && dp->rtnl)
+	if (dp->slots && dp->epoll_fd >= 0 && dp->refresh_fd >= 0 && dp->rtnl)
 		return 0;
 	snprintf(err, err_len, "cannot allocate room for %u contexts: %s", dp->cfg.max_contexts, strerror(errno));
 	return -1;

@@ -42,7 +42,7 @@ static int purge_devices(struct rtnl *r, const struct datapath_config *c)
 	if (devices >= 0)
 		close(devices);
 	snprintf(name, sizeof(name), "%s0", c->device);
-	if (dp_device_exists_and_is_veth(name) > 0)
+	if (dp_device_is_ours(r, name) > 0)
 		rc = rtnl_link_del(r, name);
 	return rc;
 }
