@@ -108,6 +108,9 @@ static const struct config_key keys[] = {
 
 	BOOL("hba", "manage", hba_manage),
 	BOOL("hba", "dad", hba_dad),
+	BOOL("hba", "auto", hba_auto),
+	NUMBER("hba", "settle", hba_settle, 1, 3600, NS_PER_S, "s"),
+	BOOL("hba", "prefer", hba_prefer),
 	NUMBER("hba", "min_sec", engine.min_sec, 0, 2, 1, ""),
 
 	{ "routing", "manage", TYPE_BOOL, FIELD(routing_manage), 0, 1, 1, "", true },
@@ -151,6 +154,9 @@ void config_default(struct config *c)
 	c->held_total = 4096;
 	c->hba_manage = true;
 	c->hba_dad = true;
+	c->hba_auto = true;
+	c->hba_settle = 10 * NS_PER_S;
+	c->hba_prefer = true;
 	c->routing_manage = true;
 	snprintf(c->hooks.events, sizeof(c->hooks.events), "exploring,switched,recovered,failed");
 	c->hooks.at_once = 4;

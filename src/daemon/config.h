@@ -64,8 +64,11 @@ struct config {
 	uint64_t held_lifetime; /* ns one is worth keeping */
 	unsigned held_per_context, held_total;
 
-	bool hba_manage; /* put the addresses of HBA sets on their interfaces */
-	bool hba_dad;	 /* with duplicate address detection */
+	bool hba_manage;     /* put the addresses of HBA sets on their interfaces */
+	bool hba_dad;	     /* with duplicate address detection */
+	bool hba_auto;	     /* make sets by ourselves */
+	bool hba_prefer;     /* new sessions take HBA addresses as their source */
+	uint64_t hba_settle; /* ns that a prefix has to be there before a set is made of it */
 
 	bool routing_manage;
 

@@ -52,6 +52,10 @@
 	X(turns_slow)		 /* turns of more than 50 ms */                                                        \
 	X(dad_collisions)	 /* HBA addresses found in use by another host */                                      \
 	X(neighbours_dropped)	 /* neighbours that held back packets on an interface that went down */                \
+	X(prefixes_refused)	 /* prefixes of uplinks beyond the limit */                                            \
+	X(sets_made)		 /* HBA sets made without being asked */                                               \
+	X(sets_retired)		 /* and let go, as nobody used them any more */                                        \
+	X(sets_refused)		 /* not made: too many older ones are in use */                                        \
 	X(rtnl_failed)		 /* addresses the kernel refused to add or remove */
 
 enum daemon_counter {

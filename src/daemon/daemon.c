@@ -146,20 +146,48 @@ static void route_by_source(struct daemon *d)
 {
 	char err[256];
 
-	if (d->sadr && sadr_update(d->sadr, host_snapshot(d->host), is_uplink, d, err, sizeof(err)) < 0) {
+	if (d->sadr &&
+	    sadr_update(d->sadr, host_snapshot(d->host), ra_table(d->ra), is_uplink, d, err, sizeof(err)) < 0) {
 		count(&d->counters, DC_rtnl_failed);
 		log_warning("source routing: %s", err);
 	}
 }
 
+static bool wants_advertisements(void *user, unsigned ifindex)
+{
+	const struct daemon *d = user;
+	const struct host_link *l = d->host ? host_link(d->host, ifindex) : NULL;
+
+	return l && !l->loopback && is_uplink(user, l);
+}
+
+static bool is_own(void *user, const struct shim6_addr *a)
+{
+	return hba_owns(user, a);
+}
+
+static void prefer_sets(struct daemon *d)
+{
+	struct shim6_addr list[LABELS_MAX];
+	unsigned n = d->config.hba_prefer ? hba_preferred(d->hba, list, LABELS_MAX) : 0;
+
+	if (labels_update(d->labels, list, n) < 0 && d->counters.v[DC_rtnl_failed]++ == 0)
+		log_warning("new sessions may take other addresses than those of HBA sets: ip addrlabel refused");
+}
+
 void daemon_refresh(struct daemon *d)
 {
+	uint64_t now = daemon_now();
 	unsigned refused;
 
+	ra_links(d->ra, host_snapshot(d->host), now);
+	refused = prefixes_compute(&d->prefixes, &d->config, host_snapshot(d->host), ra_table(d->ra), is_own, d->hba);
+	counter_add(&d->counters, DC_prefixes_refused, refused);
 	/* An address that comes up finds its way out already there. */
 	route_by_source(d);
-	hba_sync(d->hba, d->host, d->rtnl, &d->config);
-	refused = locals_compute(d->locals_next, d->host, d->hba, &d->config, &d->prefer);
+	hba_sync(d->hba, d->host, d->rtnl, &d->config, &d->prefixes, now);
+	prefer_sets(d);
+	refused = locals_compute(d->locals_next, d->host, ra_table(d->ra), d->hba, &d->config, &d->prefer);
 	counter_add(&d->counters, DC_locals_refused, refused);
 	if (!locals_equal(d->locals, d->locals_next)) {
 		struct locals *told = d->locals;
@@ -173,6 +201,7 @@ void daemon_refresh(struct daemon *d)
 		if (locals_tell_engine(d->locals, d->hba, d->engine, daemon_now()) < 0)
 			log_error("local addresses not told to the engine: out of memory");
 	}
+	d->autoset.next = now; /* daemon_settle() looks */
 }
 
 static void host_changed(void *user)
@@ -198,6 +227,10 @@ static bool open_world(struct daemon *d, char *err, size_t err_len)
 	}
 	d->host = host_open(host_changed, d, err, err_len);
 	if (!d->host)
+		return false;
+	d->ra = ra_open(wants_advertisements, d, err, err_len);
+	d->labels = d->ra ? labels_open(d->rtnl, err, err_len) : NULL;
+	if (!d->labels)
 		return false;
 	if (d->config.routing_manage) {
 		d->sadr = sadr_open(d->rtnl, &defaults, err, err_len);
@@ -267,6 +300,7 @@ static bool open_control(struct daemon *d, char *err, size_t err_len)
 bool daemon_start(struct daemon *d, char *err, size_t err_len)
 {
 	d->started = daemon_now();
+	d->retrigger_due = ENGINE_NEVER;
 	if (!make_run_dir(d->opt.run_dir, err, err_len) || !make_parts(d, err, err_len))
 		return false;
 	d->loop = loop_new(d, err, err_len);
@@ -322,6 +356,8 @@ void daemon_stop(struct daemon *d)
 	if (d->hba && d->rtnl && remove)
 		hba_withdraw(d->hba, d->rtnl);
 	sadr_close(d->sadr, !remove);
+	labels_close(d->labels, !remove);
+	ra_close(d->ra);
 	/* Answers of a generation that was cancelled need control server and loop. */
 	loop_free(d->loop);
 	state_close(d->state, !remove);
@@ -355,6 +391,7 @@ bool daemon_purge(struct daemon *d, char *err, size_t err_len)
 	in_dir(path, sizeof(path), d->opt.run_dir, "addresses");
 	n = hba_purge(path, d->rtnl);
 	sadr_close(sadr_open(d->rtnl, &defaults, err, err_len), false);
+	labels_close(labels_open(d->rtnl, err, err_len), false);
 	rtnl_close(d->rtnl);
 	in_dir(path, sizeof(path), d->opt.run_dir, "contexts");
 	remove(path);

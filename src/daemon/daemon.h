@@ -21,6 +21,7 @@
 #ifndef SHIM6_DAEMON_DAEMON_H
 #define SHIM6_DAEMON_DAEMON_H
 
+#include "daemon/autoset.h"
 #include "daemon/config.h"
 #include "daemon/control_server.h"
 #include "daemon/counters.h"
@@ -34,6 +35,8 @@
 #include "daemon/locals.h"
 #include "daemon/state.h"
 #include "daemon/trace.h"
+#include "host/labels.h"
+#include "host/ra.h"
 #include "host/sadr.h"
 #include "host/sockets.h"
 #include "datapath/datapath.h"
@@ -75,6 +78,10 @@ struct daemon {
 	struct host *host;
 	struct rtnl *rtnl;
 	struct sadr *sadr; /* NULL: routing by source is not ours to manage */
+	struct ra *ra;
+	struct labels *labels;
+	struct prefixes prefixes;
+	struct autoset autoset;
 	struct sockets *sockets;
 	struct ctlsock *ctl;
 	struct hba *hba;
@@ -97,6 +104,7 @@ struct daemon {
 	uint64_t last_new; /* its id */
 	struct daemon_retrigger retrigger[DAEMON_MAX_RETRIGGER];
 	unsigned next_retrigger;
+	uint64_t retrigger_due; /* the earliest; ENGINE_NEVER */
 };
 
 uint64_t daemon_now(void); /* CLOCK_MONOTONIC, ns */
@@ -113,7 +121,6 @@ void daemon_refresh(struct daemon *d);
 
 /* work.c: each turn of the loop */
 void daemon_settle(struct daemon *d);
-void daemon_every_second(struct daemon *d);
 void daemon_pending(struct daemon *d, uint64_t id, uint32_t slot, bool release);
 bool daemon_save_all(struct daemon *d);
 

@@ -178,6 +178,7 @@ bool generate_now(const char *dir, const struct generate_request *req, int (*pro
 	}
 	memcpy(out->prefix, req->prefix, sizeof(out->prefix));
 	memcpy(out->name, req->name, sizeof(out->name));
+	out->automatic = req->automatic;
 	if (!out->name[0] && !store_free_name(dir, out->name)) {
 		snprintf(err, err_len, "%s: expected at most %d sets", dir, STORE_MAX_SETS);
 		store_set_clear(out);

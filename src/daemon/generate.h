@@ -20,6 +20,7 @@ struct generate_request {
 	unsigned sec;
 	char pem[STORE_PEM_MAX + 1]; /* private key; "": a set without key */
 	unsigned new_key;	     /* bits of a key to be made; 0: none */
+	bool automatic;		     /* nobody asked for it */
 };
 
 /* Keys of sets made here: longer ones leave no room for a list in 1280 octets (HS-05, TH27). */

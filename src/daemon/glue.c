@@ -112,6 +112,8 @@ static void retrigger_at(struct daemon *d, const struct shim6_pair *ulid, uint64
 		count(&d->counters, DC_retrigger_forgotten);
 	}
 	*r = (struct daemon_retrigger){ .ulid = *ulid, .due = due };
+	if (due < d->retrigger_due)
+		d->retrigger_due = due;
 }
 
 /* Of a locator that is down: its interface holds back what it still got (daemon_settle). */

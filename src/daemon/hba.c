@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
 #include "daemon/text.h"
 
 #define HBA_PREFIX_LEN 64
+#define NS_PER_S UINT64_C(1000000000)
+#define SAME (2 * NS_PER_S) /* ends of lifetimes that are no further apart */
 #define HBA_MAX_RECORDS (STORE_MAX_SETS * CGA_MAX_GENERATE)
 
 /* An address that we added, as the record file has it. */
@@ -246,19 +249,32 @@ static bool real_link(const struct config *c, const struct host_link *l)
 	return l && !l->loopback && !hba_is_shim_device(c, l->name);
 }
 
+/* What hba_sync() works with. */
+struct sync {
+	struct hba *h;
+	const struct host *host;
+	struct rtnl *r;
+	const struct config *c;
+	const struct prefixes *prefixes;
+	uint64_t now;
+};
+
 /* The interface that a prefix belongs to; NULL: none now. */
 static const struct host_link *home_of(const struct hba_set *set, unsigned i, const struct host *host,
-				       const struct config *c)
+				       const struct config *c, const struct prefixes *p)
 {
 	const struct host_snapshot *snap = host_snapshot(host);
 	const struct shim6_addr *a = &set->stored.set.addr[i];
+	const struct prefix_now *known = prefixes_find(p, a->b);
 	const struct host_link *l;
 
+	if (set->stored.automatic)
+		return known ? host_link(host, known->ifindex) : NULL;
 	for (unsigned k = 0; k < c->n_interfaces; k++) {
-		const struct config_prefixes *p = &c->interfaces[k].prefixes;
+		const struct config_prefixes *list = &c->interfaces[k].prefixes;
 
-		for (unsigned j = 0; j < p->n; j++) {
-			if (memcmp(p->p[j].addr.b, a->b, 8) == 0)
+		for (unsigned j = 0; j < list->n; j++) {
+			if (memcmp(list->p[j].addr.b, a->b, 8) == 0)
 				return host_link_by_name(host, c->interfaces[k].name);
 		}
 	}
@@ -312,39 +328,6 @@ static bool look_for(struct hba_set *set, unsigned i, const struct host *host, c
 	return !collision;
 }
 
-static void put_on(struct hba *h, struct hba_set *set, unsigned i, const struct host *host, struct rtnl *r,
-		   const struct config *c)
-{
-	const struct host_link *l = home_of(set, i, host, c);
-	struct hba_member *m = &set->member[i];
-	struct rtnl_address a = {
-		.addr = set->stored.set.addr[i],
-		.prefix_len = HBA_PREFIX_LEN,
-		.nodad = m->proven || !c->hba_dad,
-		.valid = UINT32_MAX,
-		.preferred = UINT32_MAX,
-	};
-	int rc;
-
-	if (!l || !l->up)
-		return;
-	a.ifindex = l->ifindex;
-	/* The record first: a process killed in between must not leave an address that nobody takes off. */
-	add_record(h, &a.addr, l->name);
-	rc = rtnl_addr_add(r, &a);
-	if (rc < 0) {
-		count(h->counters, DC_rtnl_failed);
-		if (rc != m->error)
-			log_error("HBA address %s not added to %s: %s", text_addr(&a.addr).s, l->name, strerror(-rc));
-		m->error = rc;
-		return;
-	}
-	m->error = 0;
-	m->ifindex = l->ifindex;
-	m->added = true;
-	log_info("HBA address %s of set %s added to %s", text_addr(&a.addr).s, set->stored.name, l->name);
-}
-
 static bool newer(const struct store_set *a, const struct store_set *b)
 {
 	return a->created != b->created ? a->created > b->created : strcmp(a->name, b->name) > 0;
@@ -365,33 +348,114 @@ static bool superseded(const struct hba *h, const struct hba_set *set, unsigned 
 	return false;
 }
 
-/* Preferred or deprecated, as it should be; addresses that somebody else added are left as they are (HD-04). */
-static void set_preferred(struct hba *h, struct hba_set *set, unsigned i, struct rtnl *r)
+static uint32_t seconds_left(uint64_t until, uint64_t now)
 {
-	bool old = superseded(h, set, i);
+	uint64_t left = until > now ? (until - now) / NS_PER_S : 0;
+
+	return until == RA_NEVER || left >= UINT32_MAX ? UINT32_MAX : (uint32_t)left;
+}
+
+/* The lifetimes that a member should have now (HD-04, HD-11). */
+static void life_of(const struct sync *y, struct hba_set *set, unsigned i, struct rtnl_address *a)
+{
+	const struct prefix_now *p = prefixes_find(y->prefixes, a->addr.b);
+	struct hba_member *m = &set->member[i];
+
+	m->valid_until = m->preferred_until = RA_NEVER;
+	if (set->stored.automatic && p) {
+		m->valid_until = p->valid_until;
+		m->preferred_until = p->current ? p->preferred_until : 0;
+	}
+	if (superseded(y->h, set, i))
+		m->preferred_until = 0;
+	a->valid = seconds_left(m->valid_until, y->now);
+	a->preferred = seconds_left(m->preferred_until, y->now);
+}
+
+static void put_on(const struct sync *y, struct hba_set *set, unsigned i)
+{
+	const struct host_link *l = home_of(set, i, y->host, y->c, y->prefixes);
+	struct hba_member *m = &set->member[i];
+	struct rtnl_address a = {
+		.addr = set->stored.set.addr[i],
+		.prefix_len = HBA_PREFIX_LEN,
+		.nodad = m->proven || !y->c->hba_dad,
+		.noprefixroute = set->stored.automatic,
+	};
+	int rc;
+
+	if (!l || !l->up)
+		return;
+	a.ifindex = l->ifindex;
+	life_of(y, set, i, &a);
+	if (a.valid == 0)
+		return;
+	/* The record first: a process killed in between must not leave an address that nobody takes off. */
+	add_record(y->h, &a.addr, l->name);
+	rc = rtnl_addr_add(y->r, &a);
+	if (rc < 0) {
+		count(y->h->counters, DC_rtnl_failed);
+		if (rc != m->error)
+			log_error("HBA address %s not added to %s: %s", text_addr(&a.addr).s, l->name, strerror(-rc));
+		m->error = rc;
+		return;
+	}
+	m->error = 0;
+	m->ifindex = l->ifindex;
+	m->added = true;
+	log_info("HBA address %s of set %s added to %s", text_addr(&a.addr).s, set->stored.name, l->name);
+}
+
+static bool differs(uint64_t a, uint64_t b)
+{
+	return (a > b ? a - b : b - a) >= SAME;
+}
+
+static const char *why_deprecated(const struct sync *y, const struct hba_set *set, unsigned i, bool deprecated)
+{
+	if (!deprecated)
+		return "preferred again";
+	return superseded(y->h, set, i) ? "deprecated: a newer set has one in its prefix"
+					: "deprecated: no router offers its prefix to new sessions";
+}
+
+/* Lifetimes, preferred or deprecated, as it should be; addresses that somebody else added are left as they are. */
+static void keep_up(const struct sync *y, struct hba_set *set, unsigned i)
+{
 	struct hba_member *m = &set->member[i];
 	struct rtnl_address a = {
 		.addr = set->stored.set.addr[i],
 		.prefix_len = HBA_PREFIX_LEN,
 		.ifindex = m->ifindex,
 		.nodad = true,
-		.valid = UINT32_MAX,
-		.preferred = old ? 0 : UINT32_MAX,
+		.noprefixroute = set->stored.automatic,
 	};
+	const uint64_t valid = m->valid_until, preferred = m->preferred_until;
+	bool deprecated;
 	int rc;
 
-	if (!m->present || m->deprecated == old || find_record(h, &a.addr) < 0)
+	if (!m->present || find_record(y->h, &a.addr) < 0 ||
+	    (set->stored.automatic && !prefixes_find(y->prefixes, a.addr.b)))
 		return;
-	rc = rtnl_addr_add(r, &a);
-	if (rc < 0) {
-		count(h->counters, DC_rtnl_failed);
-		log_warning("HBA address %s not %s: %s", text_addr(&a.addr).s, old ? "deprecated" : "preferred",
-			    strerror(-rc));
+	life_of(y, set, i, &a);
+	deprecated = a.preferred == 0;
+	if (a.valid == 0 || /* the kernel takes it off at this moment */
+	    (m->deprecated == deprecated && (!set->stored.automatic || (!differs(valid, m->valid_until) &&
+									!differs(preferred, m->preferred_until))))) {
+		m->valid_until = valid;
+		m->preferred_until = preferred;
 		return;
 	}
-	m->deprecated = old;
-	log_info("HBA address %s of set %s is %s", text_addr(&a.addr).s, set->stored.name,
-		 old ? "deprecated: a newer set has one in its prefix" : "preferred again");
+	rc = rtnl_addr_add(y->r, &a);
+	if (rc < 0) {
+		count(y->h->counters, DC_rtnl_failed);
+		log_warning("lifetimes of HBA address %s not set: %s", text_addr(&a.addr).s, strerror(-rc));
+		return;
+	}
+	if (m->deprecated != deprecated)
+		log_info("HBA address %s of set %s is %s", text_addr(&a.addr).s, set->stored.name,
+			 why_deprecated(y, set, i, deprecated));
+	m->deprecated = deprecated;
 }
 
 /* HG-09: the set moves to its next collision count as a whole. */
@@ -446,8 +510,10 @@ static void take_off_strays(struct hba *h, struct rtnl *r)
 	}
 }
 
-bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const struct config *c)
+bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const struct config *c, const struct prefixes *p,
+	      uint64_t now)
 {
+	const struct sync y = { .h = h, .host = host, .r = r, .c = c, .prefixes = p, .now = now };
 	bool changed = false;
 
 	take_off_strays(h, r);
@@ -465,14 +531,68 @@ bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const stru
 		}
 		for (unsigned i = 0; i < set->stored.set.n && !set->collided; i++) {
 			if (!set->member[i].present && !set->member[i].tentative)
-				put_on(h, set, i, host, r, c);
+				put_on(&y, set, i);
 		}
 	}
 	for (unsigned s = 0; s < h->n && c->hba_manage; s++) {
 		for (unsigned i = 0; i < h->sets[s].stored.set.n; i++)
-			set_preferred(h, &h->sets[s], i, r);
+			keep_up(&y, &h->sets[s], i);
 	}
 	return changed;
+}
+
+bool hba_owns(const struct hba *h, const struct shim6_addr *a)
+{
+	for (unsigned s = 0; s < h->n; s++) {
+		for (unsigned i = 0; i < h->sets[s].stored.set.n; i++) {
+			if (shim6_addr_eq(&h->sets[s].stored.set.addr[i], a))
+				return true;
+		}
+	}
+	return find_record(h, a) >= 0;
+}
+
+unsigned hba_preferred(const struct hba *h, struct shim6_addr *out, unsigned cap)
+{
+	unsigned n = 0;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		const struct hba_set *set = &h->sets[s];
+
+		for (unsigned i = 0; i < set->stored.set.n && !set->collided; i++) {
+			if (n < cap && set->member[i].present && !set->member[i].deprecated && !superseded(h, set, i))
+				out[n++] = set->stored.set.addr[i];
+		}
+	}
+	return n;
+}
+
+const struct hba_set *hba_newest(const struct hba *h)
+{
+	const struct hba_set *newest = NULL;
+
+	for (unsigned s = 0; s < h->n; s++) {
+		if (!h->sets[s].collided && (!newest || newer(&h->sets[s].stored, &newest->stored)))
+			newest = &h->sets[s];
+	}
+	return newest;
+}
+
+bool hba_renew(struct hba *h, unsigned i)
+{
+	struct store_set *stored = &h->sets[i].stored;
+	const struct hba_set *newest = hba_newest(h);
+	uint64_t was = stored->created;
+	char err[STORE_ERR_MAX];
+
+	stored->created = (uint64_t)time(NULL);
+	if (newest && newest->stored.created >= stored->created)
+		stored->created = newest->stored.created + 1;
+	if (store_write(h->dir, stored, err, sizeof(err)))
+		return true;
+	stored->created = was;
+	log_error("HBA set %s not renewed: %s", stored->name, err);
+	return false;
 }
 
 void hba_withdraw(struct hba *h, struct rtnl *r)

@@ -20,6 +20,11 @@
  * Where a newer set has a working address in the same prefix, ours is deprecated:
  * new communication takes the newer one, what uses the old one goes on (HD-04).
  *
+ * A set that shim6d made by itself follows what it knows of its prefixes: an address
+ * is on the interface where its prefix is now, with the lifetimes of that, deprecated
+ * when no default router stands behind it any more, and not added where nobody knows
+ * the prefix. It has no route of its own: whoever told of the prefix did that.
+ *
  * Addresses added here are written down in the runtime directory, so that a
  * clean end, even of a later process, takes exactly those away.
  */
@@ -28,18 +33,20 @@
 
 #include "daemon/config.h"
 #include "daemon/counters.h"
+#include "daemon/prefixes.h"
 #include "daemon/store.h"
 #include "host/host.h"
 #include "rtnl/rtnl.h"
 
 struct hba_member {
-	unsigned ifindex; /* where it is or was; 0 unknown */
-	bool present;	  /* on an interface, past DAD */
-	bool tentative;	  /* on an interface, DAD runs */
-	bool proven;	  /* passed DAD while we ran */
-	bool deprecated;  /* as the host has it */
-	bool added;	  /* by us */
-	int error;	  /* of the last try to add it, as logged */
+	unsigned ifindex;		       /* where it is or was; 0 unknown */
+	bool present;			       /* on an interface, past DAD */
+	bool tentative;			       /* on an interface, DAD runs */
+	bool proven;			       /* passed DAD while we ran */
+	bool deprecated;		       /* as the host has it */
+	bool added;			       /* by us */
+	int error;			       /* of the last try to add it, as logged */
+	uint64_t valid_until, preferred_until; /* as told to the kernel; 0: nothing yet */
 };
 
 struct hba_set {
@@ -60,7 +67,8 @@ void hba_free(struct hba *h);
  * out; returns how many. Addresses of sets that are gone are taken off by the next hba_sync(). */
 unsigned hba_load(struct hba *h);
 /* Compare with what the host has, add what is missing. true: a set's addresses changed (collision). */
-bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const struct config *c);
+bool hba_sync(struct hba *h, const struct host *host, struct rtnl *r, const struct config *c, const struct prefixes *p,
+	      uint64_t now);
 /* Take off what was added. */
 void hba_withdraw(struct hba *h, struct rtnl *r);
 /* For a dead process: take off what its record lists. Returns how many. */
@@ -69,6 +77,14 @@ unsigned hba_purge(const char *record, struct rtnl *r);
 unsigned hba_count(const struct hba *h);
 const struct hba_set *hba_set(const struct hba *h, unsigned i);
 const char *hba_dir(const struct hba *h);
+/* Is it of one of the sets, or did we add it? */
+bool hba_owns(const struct hba *h, const struct shim6_addr *a);
+/* The addresses that new sessions are to use. Returns how many. */
+unsigned hba_preferred(const struct hba *h, struct shim6_addr *out, unsigned cap);
+/* The newest set that is in use; NULL. */
+const struct hba_set *hba_newest(const struct hba *h);
+/* Make this set the newest. false: not written, as logged. */
+bool hba_renew(struct hba *h, unsigned i);
 
 /* Sign a locator list with the key of this address's set (HS-01). false: it has none. */
 bool hba_sign(const struct hba *h, const struct shim6_addr *ulid, uint32_t generation,

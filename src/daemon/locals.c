@@ -16,6 +16,54 @@ static bool routers_failed(const struct host_snapshot *snap, unsigned ifindex)
 	return n && n == failed;
 }
 
+static const struct host_router *default_route_by(const struct host_snapshot *snap, const struct ra_prefix *p)
+{
+	for (unsigned i = 0; i < snap->n_routers; i++) {
+		const struct host_router *r = &snap->routers[i];
+
+		if (r->default_route && r->ifindex == p->ifindex && shim6_addr_eq(&r->gateway, &p->router))
+			return r;
+	}
+	return NULL;
+}
+
+/* A default route by somebody who advertises nothing: the administrator's. */
+static bool has_silent_router(const struct host_snapshot *snap, const struct ra_table *ra, unsigned ifindex)
+{
+	for (unsigned i = 0; i < snap->n_routers; i++) {
+		const struct host_router *r = &snap->routers[i];
+
+		if (r->default_route && r->ifindex == ifindex && !ra_table_router(ra, ifindex, &r->gateway))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The routers that advertise the prefix decide: each has failed, or has said that it
+ * is no default router any more, or has not been heard for its lifetime.
+ */
+static bool no_way_out(const struct host_snapshot *snap, const struct ra_table *ra, const struct host_address *a)
+{
+	unsigned gone = 0;
+
+	for (unsigned i = 0; ra && i < ra->n_prefixes; i++) {
+		const struct ra_prefix *p = &ra->prefixes[i];
+		const struct ra_router *r = ra_table_router(ra, p->ifindex, &p->router);
+		const struct host_router *h;
+
+		if (p->ifindex != a->ifindex || !r || !r->was_default || !ra_prefix_covers(p, &a->addr))
+			continue;
+		h = default_route_by(snap, p);
+		if (h ? !h->failed : r->is_default)
+			return !h && routers_failed(snap, a->ifindex);
+		gone++;
+	}
+	if (gone && !has_silent_router(snap, ra, a->ifindex))
+		return true;
+	return routers_failed(snap, a->ifindex);
+}
+
 const struct local *locals_find(const struct locals *l, const struct shim6_addr *a)
 {
 	for (unsigned i = 0; i < l->n; i++) {
@@ -74,8 +122,8 @@ static void rank(struct local *l, const struct config *c, const struct preferenc
 	l->engine.weight = (uint8_t)p.weight;
 }
 
-static bool add_address(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
-			const struct preferences *prefer, const struct host_address *a)
+static bool add_address(struct locals *out, const struct host *host, const struct ra_table *ra, const struct hba *hba,
+			const struct config *c, const struct preferences *prefer, const struct host_address *a)
 {
 	const struct host_link *link = host_link(host, a->ifindex);
 	const struct config_interface *ic;
@@ -91,7 +139,7 @@ static bool add_address(struct locals *out, const struct host *host, const struc
 	l.engine.set = set_of(out, hba, &a->addr);
 	if (a->deprecated)
 		l.engine.flags |= ENGINE_LOCAL_DEPRECATED;
-	if (!link->up || routers_failed(host_snapshot(host), a->ifindex))
+	if (!link->up || no_way_out(host_snapshot(host), ra, a))
 		l.engine.flags |= ENGINE_LOCAL_DOWN;
 	l.ifindex = a->ifindex;
 	l.mtu = link->mtu;
@@ -129,8 +177,8 @@ static bool add_missing(struct locals *out, const struct host *host, const struc
 	return fits;
 }
 
-unsigned locals_compute(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
-			const struct preferences *prefer)
+unsigned locals_compute(struct locals *out, const struct host *host, const struct ra_table *ra, const struct hba *hba,
+			const struct config *c, const struct preferences *prefer)
 {
 	const struct host_snapshot *snap = host_snapshot(host);
 	unsigned refused = 0;
@@ -141,7 +189,7 @@ unsigned locals_compute(struct locals *out, const struct host *host, const struc
 			out->set[out->n_sets++] = s;
 	}
 	for (unsigned i = 0; i < snap->n_addresses; i++)
-		refused += !add_address(out, host, hba, c, prefer, &snap->addresses[i]);
+		refused += !add_address(out, host, ra, hba, c, prefer, &snap->addresses[i]);
 	for (unsigned s = 0; s < out->n_sets; s++)
 		refused += !add_missing(out, host, hba, c, prefer, s);
 	return refused;

@@ -6,8 +6,9 @@
  *
  * A locator is every usable address (global or ULA) of an interface that is
  * neither loopback nor ours nor excluded by "use = no". It is down while its link
- * is, or while each router of its interface has failed (NUD, PA-07), or while
- * Linux has taken it off although its HBA set is live.
+ * is, or while each router that advertises its prefix (each of its interface, where
+ * none does) has failed (NUD, PA-07) or is a default router no more, or while Linux
+ * has taken it off although its HBA set is live.
  */
 #ifndef SHIM6_DAEMON_LOCALS_H
 #define SHIM6_DAEMON_LOCALS_H
@@ -36,8 +37,8 @@ struct locals {
 };
 
 /* Compute the picture. Returns how many addresses found no place. */
-unsigned locals_compute(struct locals *out, const struct host *host, const struct hba *hba, const struct config *c,
-			const struct preferences *prefer);
+unsigned locals_compute(struct locals *out, const struct host *host, const struct ra_table *ra, const struct hba *hba,
+			const struct config *c, const struct preferences *prefer);
 /* NULL: not a locator */
 const struct local *locals_find(const struct locals *l, const struct shim6_addr *a);
 bool locals_equal(const struct locals *a, const struct locals *b);

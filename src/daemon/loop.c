@@ -14,6 +14,7 @@ enum source {
 	SRC_CONTROL_MSG,
 	SRC_ICMP,
 	SRC_HOST,
+	SRC_RA,
 	SRC_DATAPATH,
 	N_SOURCES,
 };
@@ -24,8 +25,7 @@ static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 struct loop {
 	uv_loop_t uv;
 	struct daemon *d;
-	uv_timer_t timer; /* the engine's one deadline */
-	uv_timer_t second;
+	uv_timer_t timer;     /* the engine's one deadline */
 	uv_prepare_t prepare; /* before the loop sleeps */
 	uv_poll_t poll[N_SOURCES];
 	uv_signal_t signal[N_SIGNALS];
@@ -53,6 +53,10 @@ static void poll_cb(uv_poll_t *p, int status, int events)
 		return;
 	case SRC_HOST:
 		host_dispatch(d->host);
+		return;
+	case SRC_RA:
+		if (ra_dispatch(d->ra, daemon_now()))
+			daemon_refresh(d);
 		return;
 	case SRC_DATAPATH:
 		datapath_dispatch(d->dp);
@@ -94,13 +98,6 @@ static void timer_cb(uv_timer_t *t)
 	l->armed = 0; /* daemon_settle() does the work, in this turn */
 }
 
-static void second_cb(uv_timer_t *t)
-{
-	struct loop *l = t->data;
-
-	daemon_every_second(l->d);
-}
-
 static void reload(struct daemon *d)
 {
 	char err[CONFIG_ERR_MAX];
@@ -140,9 +137,8 @@ struct loop *loop_new(struct daemon *d, char *err, size_t err_len)
 	}
 	l->d = d;
 	uv_timer_init(&l->uv, &l->timer);
-	uv_timer_init(&l->uv, &l->second);
 	uv_prepare_init(&l->uv, &l->prepare);
-	l->timer.data = l->second.data = l->prepare.data = l;
+	l->timer.data = l->prepare.data = l;
 	return l;
 }
 
@@ -169,9 +165,8 @@ static int watch_fds(struct loop *l)
 {
 	const struct daemon *d = l->d;
 	const int fd[N_SOURCES] = {
-		[SRC_CONTROL_MSG] = ctlsock_fd(d->ctl),
-		[SRC_ICMP] = ctlsock_icmp_fd(d->ctl),
-		[SRC_HOST] = host_fd(d->host),
+		[SRC_CONTROL_MSG] = ctlsock_fd(d->ctl), [SRC_ICMP] = ctlsock_icmp_fd(d->ctl),
+		[SRC_HOST] = host_fd(d->host),		[SRC_RA] = ra_fd(d->ra),
 		[SRC_DATAPATH] = datapath_fd(d->dp),
 	};
 	int rc = 0;
@@ -194,8 +189,6 @@ bool loop_watch(struct loop *l, char *err, size_t err_len)
 		rc = watch_fds(l);
 	if (rc == 0)
 		rc = uv_prepare_start(&l->prepare, prepare_cb);
-	if (rc == 0)
-		rc = uv_timer_start(&l->second, second_cb, 1000, 1000);
 	if (rc == 0)
 		return true;
 	snprintf(err, err_len, "event loop: %s", uv_strerror(rc));
@@ -238,7 +231,6 @@ void loop_unwatch(struct loop *l)
 		return;
 	uv_prepare_stop(&l->prepare);
 	uv_timer_stop(&l->timer);
-	uv_timer_stop(&l->second);
 	for (int i = 0; i < N_SOURCES; i++) {
 		if (l->poll[i].data)
 			uv_poll_stop(&l->poll[i]);

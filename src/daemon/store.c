@@ -88,6 +88,8 @@ static bool put_file(FILE *f, const struct store_set *s)
 	fprintf(f, "# A set of hash-based addresses (RFC 5535), kept by shim6d. Private: do not copy or edit.\n");
 	fprintf(f, "version=%d\nsec=%u\ncollision_count=%u\n", STORE_VERSION, s->set.sec, s->collision_count);
 	fprintf(f, "created=%llu\n", s->created ? (unsigned long long)s->created : (unsigned long long)time(NULL));
+	if (s->automatic)
+		fprintf(f, "automatic=1\n");
 	put_hex(f, "modifier", pds.modifier, 16);
 	put_hex(f, "key", pds.key, pds.key_len);
 	put_members(f, s);
@@ -238,6 +240,10 @@ static bool take_line(struct reading *r, const char *key, const char *v)
 		       refuse(r, "collision_count: expected 0 to 2");
 	if (strcmp(key, "created") == 0)
 		return text_parse_u64(v, &r->out->created) || refuse(r, "created: expected seconds");
+	if (strcmp(key, "automatic") == 0) {
+		r->out->automatic = strcmp(v, "1") == 0;
+		return r->out->automatic || strcmp(v, "0") == 0 || refuse(r, "automatic: expected 0 or 1");
+	}
 	if (strcmp(key, "modifier") == 0)
 		return (text_unhex(v, strlen(v), r->modifier, 16, &len) && len == 16) ||
 		       refuse(r, "modifier: expected 32 hexadecimal digits");

@@ -6,6 +6,7 @@
  *   sec=0
  *   collision_count=0
  *   created=1700000000             seconds since 1970; the file's own time where it is missing
+ *   automatic=1                    made by shim6d itself; missing: by hand
  *   modifier=32 hexadecimal digits
  *   key=the key field of the parameter data structure, DER in hexadecimal:
  *       a public key, or what stands in its place in a set without one
@@ -34,6 +35,7 @@ struct store_set {
 	uint8_t prefix[CGA_MAX_GENERATE][8];
 	uint8_t collision_count;
 	uint64_t created; /* s since 1970; 0: when it is written */
+	bool automatic;	  /* made by shim6d, which lets it go when nobody needs it */
 	char *pem;	  /* private key, or NULL; owned */
 	size_t pem_len;
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is done once per turn of the loop, and once per second. */
+/* What is done once per turn of the loop. Nothing is done without a reason: an idle daemon does not wake up. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -94,10 +94,44 @@ static void clear_dead_interfaces(struct daemon *d)
 	d->n_left = 0;
 }
 
+/* Routers, prefixes, sets: what is due of them. Returns when the next is. */
+static uint64_t settle_host(struct daemon *d, uint64_t now)
+{
+	uint64_t next;
+
+	if (ra_next(d->ra) <= now && ra_timer(d->ra, now))
+		daemon_refresh(d);
+	/* Each run may call for another: the first one that finds nothing to do ends it. */
+	for (unsigned i = 0; i < 4 && (d->autoset.next <= now || d->autoset.look <= now); i++)
+		autoset_run(d, now);
+	next = ra_next(d->ra);
+	if (d->autoset.next < next)
+		next = d->autoset.next;
+	return d->autoset.look < next ? d->autoset.look : next;
+}
+
+static void forget_pairs(struct daemon *d, uint64_t now)
+{
+	d->retrigger_due = ENGINE_NEVER;
+	for (unsigned i = 0; i < DAEMON_MAX_RETRIGGER; i++) {
+		struct daemon_retrigger *r = &d->retrigger[i];
+
+		if (!r->due)
+			continue;
+		if (r->due <= now) {
+			datapath_pair_forget(d->dp, &r->ulid);
+			r->due = 0;
+		} else if (r->due < d->retrigger_due) {
+			d->retrigger_due = r->due;
+		}
+	}
+}
+
 void daemon_settle(struct daemon *d)
 {
-	uint64_t now = daemon_now(), deadline, again, errors;
+	uint64_t now = daemon_now(), deadline, again, errors, host;
 
+	host = settle_host(d, now);
 	deadline = engine_next_deadline(d->engine);
 	if (deadline <= now) {
 		engine_timer(d->engine, now);
@@ -114,6 +148,12 @@ void daemon_settle(struct daemon *d)
 	errors = errors_due(d->errors, now);
 	if (errors < again)
 		again = errors;
+	if (host < again)
+		again = host;
+	if (d->retrigger_due <= now)
+		forget_pairs(d, now);
+	if (d->retrigger_due < again)
+		again = d->retrigger_due;
 	for (size_t i = 0; i < d->n_pending; i++)
 		save(d, d->pending[i].id);
 	d->n_pending = 0;
@@ -135,18 +175,4 @@ bool daemon_save_all(struct daemon *d)
 		ok &= save(d, d->pending[i].id);
 	d->n_pending = 0;
 	return ok;
-}
-
-void daemon_every_second(struct daemon *d)
-{
-	uint64_t now = daemon_now();
-
-	for (unsigned i = 0; i < DAEMON_MAX_RETRIGGER; i++) {
-		struct daemon_retrigger *r = &d->retrigger[i];
-
-		if (!r->due || r->due > now)
-			continue;
-		datapath_pair_forget(d->dp, &r->ulid);
-		r->due = 0;
-	}
 }

@@ -165,7 +165,8 @@ void host_dispatch(struct host *h)
 
 static int subscribe(struct host *h)
 {
-	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH };
+	static const int groups[] = { RTNLGRP_LINK, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_RULE,
+				      RTNLGRP_NEIGH };
 	const int size = RECEIVE_BUFFER;
 
 	h->events = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);

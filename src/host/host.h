@@ -33,6 +33,7 @@ struct host_address {
 	bool tentative; /* duplicate address detection not done, or failed (PA-01) */
 	bool dad_failed;
 	bool deprecated; /* (PA-04) */
+	bool permanent;	 /* without lifetimes: nobody's autoconfiguration */
 };
 
 /* A next hop of a route that covers foreign destinations (gateway routes). */
@@ -41,6 +42,7 @@ struct host_router {
 	unsigned ifindex;
 	bool failed;	    /* neighbour state FAILED (PA-07) */
 	bool default_route; /* of a default route, not only of routes to some prefixes */
+	unsigned metric;    /* the lowest of its default routes */
 };
 
 /* An on-link /64: an address of it belongs on this link, whether or not one is there. */

@@ -8,6 +8,7 @@
  * anew.
  */
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
@@ -140,6 +141,7 @@ static void apply_address(struct host_apply *ap, const struct nlmsghdr *nlh)
 	/* An optimistic address may be used while its detection still runs (PA-02). */
 	a.tentative = a.dad_failed || ((flags & IFA_F_TENTATIVE) && !(flags & IFA_F_OPTIMISTIC));
 	a.deprecated = (flags & IFA_F_DEPRECATED) != 0;
+	a.permanent = (flags & IFA_F_PERMANENT) != 0;
 	tables_put_address(ap->tables, &a);
 }
 
@@ -190,11 +192,32 @@ static bool is_route_of_interest(struct host_apply *ap, const struct nlmsghdr *n
 
 static void route_notified(struct host_apply *ap, const struct nlmsghdr *nlh)
 {
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[ATTRS_MAX];
 
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(*rtm) && nlh->nlmsg_type == RTM_DELROUTE &&
+	    rtm->rtm_family == AF_INET6 && rtm->rtm_protocol == RTNL_PROTOCOL && rtm->rtm_dst_len == 0)
+		ap->tables->changed = true; /* ours: see apply_rule() */
 	/* What replaces such a route need not be one itself. */
 	if (is_route_of_interest(ap, nlh, tb) || (nlh->nlmsg_flags & NLM_F_REPLACE))
 		ap->routes_dirty = true;
+}
+
+/*
+ * A rule of ours is gone. If it was not we who took it away, as when systemd-networkd starts anew, it has to be put
+ * back: the owner is told, and asks for all that it wants once more.
+ */
+static void apply_rule(struct host_apply *ap, const struct nlmsghdr *nlh)
+{
+	const struct fib_rule_hdr *frh = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *tb[ATTRS_MAX];
+
+	if (!header_fits(ap, nlh, sizeof(*frh)) || frh->family != AF_INET6)
+		return;
+	collect(nlh, sizeof(*frh), tb);
+	if (tb[FRA_PROTOCOL] && mnl_attr_get_payload_len(tb[FRA_PROTOCOL]) == 1 &&
+	    mnl_attr_get_u8(tb[FRA_PROTOCOL]) == RTNL_PROTOCOL)
+		ap->tables->changed = true;
 }
 
 void messages_apply(struct host_apply *ap, const struct nlmsghdr *nlh)
@@ -216,12 +239,15 @@ void messages_apply(struct host_apply *ap, const struct nlmsghdr *nlh)
 	case RTM_DELROUTE:
 		route_notified(ap, nlh);
 		break;
+	case RTM_DELRULE:
+		apply_rule(ap, nlh);
+		break;
 	default:
 		break;
 	}
 }
 
-static void apply_next_hop(struct host_apply *ap, const struct rtnexthop *hop, bool default_route)
+static void apply_next_hop(struct host_apply *ap, const struct rtnexthop *hop, bool default_route, unsigned metric)
 {
 	const struct nlattr *tb[ATTRS_MAX] = { NULL };
 	struct shim6_addr gateway;
@@ -230,10 +256,10 @@ static void apply_next_hop(struct host_apply *ap, const struct rtnexthop *hop, b
 		return;
 	mnl_attr_parse_payload(hop + 1, hop->rtnh_len - sizeof(*hop), collect_one, tb);
 	if (get_addr(ap, tb[RTA_GATEWAY], &gateway))
-		tables_put_router(ap->tables, &gateway, (unsigned)hop->rtnh_ifindex, default_route);
+		tables_put_router(ap->tables, &gateway, (unsigned)hop->rtnh_ifindex, default_route, metric);
 }
 
-static void apply_next_hops(struct host_apply *ap, const struct nlattr *multipath, bool default_route)
+static void apply_next_hops(struct host_apply *ap, const struct nlattr *multipath, bool default_route, unsigned metric)
 {
 	const char *at = mnl_attr_get_payload(multipath);
 	size_t left = mnl_attr_get_payload_len(multipath);
@@ -246,7 +272,7 @@ static void apply_next_hops(struct host_apply *ap, const struct nlattr *multipat
 			ap->tables->snap.malformed++;
 			return;
 		}
-		apply_next_hop(ap, hop, default_route);
+		apply_next_hop(ap, hop, default_route, metric);
 		if (step >= left)
 			return;
 		at += step;
@@ -259,7 +285,7 @@ void messages_apply_route(struct host_apply *ap, const struct nlmsghdr *nlh)
 	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
 	const struct nlattr *tb[ATTRS_MAX];
 	struct shim6_addr gateway, prefix;
-	uint32_t ifindex;
+	uint32_t ifindex, metric = 0;
 	bool default_route;
 
 	if (!is_route_of_interest(ap, nlh, tb))
@@ -271,8 +297,9 @@ void messages_apply_route(struct host_apply *ap, const struct nlmsghdr *nlh)
 		return;
 	}
 	default_route = rtm->rtm_dst_len == 0;
+	get_u32(ap, tb[RTA_PRIORITY], &metric);
 	if (tb[RTA_MULTIPATH])
-		apply_next_hops(ap, tb[RTA_MULTIPATH], default_route);
+		apply_next_hops(ap, tb[RTA_MULTIPATH], default_route, metric);
 	if (get_addr(ap, tb[RTA_GATEWAY], &gateway) && get_u32(ap, tb[RTA_OIF], &ifindex))
-		tables_put_router(ap->tables, &gateway, ifindex, default_route);
+		tables_put_router(ap->tables, &gateway, ifindex, default_route, metric);
 }

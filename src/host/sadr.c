@@ -8,8 +8,14 @@
  *
  * So specific routes of the administrator and of VPNs stay in force whatever
  * the source, the source decides between default routes only, and a packet
- * without a source still finds one. TABLE has the default route through the
- * interface's router and the prefix itself.
+ * without a source still finds one. TABLE has the default route by the router
+ * and the prefix itself, if it is on-link.
+ *
+ * A new session has no source when its route is looked up, and Linux keeps that
+ * route after it has chosen one (RFC 6724 rule 5.5 is missing). With one router
+ * per interface no harm is done: the source is one of that interface. Where the
+ * interface that main would take has several routers, its rules choose the source
+ * first (FIB_RULE_FIND_SADDR), so that route and source belong together.
  *
  * What is installed is kept in two lists. An update makes the lists that are
  * wanted, removes what is in the old ones only, and asks the kernel for all of
@@ -30,12 +36,17 @@
 struct uplink {
 	unsigned ifindex;
 	struct shim6_addr router;
+	unsigned table; /* 0: not decided yet */
 };
 
 struct prefix {
 	unsigned ifindex;
 	struct shim6_addr addr; /* host part zero */
 	unsigned len;
+	struct shim6_addr router;
+	unsigned table;
+	bool on_link;
+	bool choose_source;
 };
 
 struct plan {
@@ -55,48 +66,71 @@ struct sadr {
 	int rc;
 };
 
-static unsigned table_of(const struct sadr *s, unsigned ifindex)
-{
-	return s->config.table_base + ifindex;
-}
-
-static struct uplink *find_uplink(struct plan *p, unsigned ifindex)
+static const struct uplink *find_table(const struct plan *p, unsigned table)
 {
 	for (unsigned i = 0; i < p->n_uplinks; i++)
-		if (p->uplinks[i].ifindex == ifindex)
+		if (p->uplinks[i].table == table)
 			return &p->uplinks[i];
 	return NULL;
 }
 
-static bool has_prefix(const struct plan *p, const struct prefix *x)
+static struct uplink *find_uplink(struct plan *p, unsigned ifindex, const struct shim6_addr *router)
+{
+	for (unsigned i = 0; i < p->n_uplinks; i++)
+		if (p->uplinks[i].ifindex == ifindex && shim6_addr_eq(&p->uplinks[i].router, router))
+			return &p->uplinks[i];
+	return NULL;
+}
+
+static struct prefix *find_prefix(struct plan *p, unsigned ifindex, const struct shim6_addr *addr, unsigned len)
 {
 	for (unsigned i = 0; i < p->n_prefixes; i++)
-		if (p->prefixes[i].ifindex == x->ifindex && p->prefixes[i].len == x->len &&
-		    shim6_addr_eq(&p->prefixes[i].addr, &x->addr))
-			return true;
-	return false;
+		if (p->prefixes[i].ifindex == ifindex && p->prefixes[i].len == len &&
+		    shim6_addr_eq(&p->prefixes[i].addr, addr))
+			return &p->prefixes[i];
+	return NULL;
 }
 
-static void plan_uplink(struct sadr *s, unsigned ifindex, const struct shim6_addr *router)
+/* The same rule, to the last detail. */
+static bool has_prefix(struct plan *p, const struct prefix *x)
 {
-	if (s->next.n_uplinks == SADR_MAX_UPLINKS) {
-		s->stats.refused++;
-		return;
-	}
-	s->next.uplinks[s->next.n_uplinks++] = (struct uplink){ ifindex, *router };
+	const struct prefix *y = find_prefix(p, x->ifindex, &x->addr, x->len);
+
+	return y && y->table == x->table && y->choose_source == x->choose_source;
 }
 
-static void plan_prefix(struct sadr *s, struct prefix x)
+static unsigned routers_of(const struct plan *p, unsigned ifindex)
 {
-	for (unsigned bit = x.len; bit < 128; bit++)
-		x.addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
-	if (has_prefix(&s->next, &x))
-		return;
-	if (s->next.n_prefixes == SADR_MAX_PREFIXES) {
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->n_uplinks; i++)
+		n += p->uplinks[i].ifindex == ifindex;
+	return n;
+}
+
+static bool plan_uplink(struct sadr *s, unsigned ifindex, const struct shim6_addr *router)
+{
+	if (find_uplink(&s->next, ifindex, router))
+		return true;
+	if (s->next.n_uplinks == SADR_MAX_UPLINKS || routers_of(&s->next, ifindex) == SADR_MAX_ROUTERS ||
+	    ifindex >= SADR_ROUTER_STEP - s->config.table_base) {
 		s->stats.refused++;
-		return;
+		return false;
 	}
-	s->next.prefixes[s->next.n_prefixes++] = x;
+	s->next.uplinks[s->next.n_uplinks++] = (struct uplink){ ifindex, *router, 0 };
+	return true;
+}
+
+static const struct host_router *default_router(const struct host_snapshot *snap, unsigned ifindex,
+						const struct shim6_addr *addr)
+{
+	for (unsigned i = 0; i < snap->n_routers; i++) {
+		const struct host_router *r = &snap->routers[i];
+
+		if (r->default_route && r->ifindex == ifindex && shim6_addr_eq(&r->gateway, addr))
+			return r;
+	}
+	return NULL;
 }
 
 /* The first default router of the link that answers, or the first of all where none does. */
@@ -117,9 +151,118 @@ static const struct host_router *router_of(const struct host_snapshot *snap, uns
 	return any;
 }
 
-static void make_plan(struct sadr *s, const struct host_snapshot *snap,
+static bool better(const struct ra_router *a, const struct host_router *ha, const struct ra_router *b,
+		   const struct host_router *hb)
+{
+	if (!b || ha->failed != hb->failed)
+		return !b || !ha->failed;
+	if (a->preference != b->preference)
+		return a->preference > b->preference;
+	return memcmp(&a->addr, &b->addr, sizeof(a->addr)) < 0;
+}
+
+/*
+ * Of the default routers that advertise a prefix of this address: one that
+ * answers before one that does not, then the preferred one (RFC 8028 section 3).
+ */
+static const struct host_router *advertiser_of(const struct host_snapshot *snap, const struct ra_table *ra,
+					       const struct host_address *a)
+{
+	const struct ra_router *best = NULL;
+	const struct host_router *found = NULL;
+
+	for (unsigned i = 0; ra && i < ra->n_prefixes; i++) {
+		const struct ra_prefix *p = &ra->prefixes[i];
+		const struct host_router *h;
+		const struct ra_router *r;
+
+		if (p->ifindex != a->ifindex || !ra_prefix_covers(p, &a->addr))
+			continue;
+		r = ra_table_router(ra, p->ifindex, &p->router);
+		h = default_router(snap, p->ifindex, &p->router);
+		if (r && h && better(r, h, best, found)) {
+			best = r;
+			found = h;
+		}
+	}
+	return found;
+}
+
+/* Routers say that hosts of this prefix are to be sent to them, and none says that they are on the link. */
+static bool is_off_link(const struct ra_table *ra, const struct host_address *a)
+{
+	bool said = false;
+
+	for (unsigned i = 0; ra && i < ra->n_prefixes; i++) {
+		const struct ra_prefix *p = &ra->prefixes[i];
+
+		if (p->ifindex != a->ifindex || p->len < a->prefix_len || !ra_prefix_covers(p, &a->addr))
+			continue;
+		if (p->on_link)
+			return false;
+		said = true;
+	}
+	return said;
+}
+
+static void plan_prefix(struct sadr *s, const struct host_address *a, const struct host_router *r, bool on_link)
+{
+	struct prefix x = {
+		.ifindex = a->ifindex, .addr = a->addr, .len = a->prefix_len, .router = r->gateway, .on_link = on_link
+	};
+
+	for (unsigned bit = x.len; bit < 128; bit++)
+		x.addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	if (find_prefix(&s->next, x.ifindex, &x.addr, x.len))
+		return;
+	if (s->next.n_prefixes == SADR_MAX_PREFIXES) {
+		s->stats.refused++;
+		return;
+	}
+	s->next.prefixes[s->next.n_prefixes++] = x;
+}
+
+/* A router keeps its table; a new one gets the lowest that is free. */
+static void assign_tables(struct sadr *s)
+{
+	struct plan *p = &s->next;
+
+	for (unsigned i = 0; i < p->n_uplinks; i++) {
+		const struct uplink *was = find_uplink(&s->now, p->uplinks[i].ifindex, &p->uplinks[i].router);
+
+		if (was)
+			p->uplinks[i].table = was->table;
+	}
+	for (unsigned i = 0; i < p->n_uplinks; i++) {
+		unsigned table = s->config.table_base + p->uplinks[i].ifindex;
+
+		if (p->uplinks[i].table)
+			continue;
+		while (find_table(p, table))
+			table += SADR_ROUTER_STEP;
+		p->uplinks[i].table = table;
+	}
+}
+
+/* The interface of main's best default route. */
+static unsigned first_choice(const struct host_snapshot *snap)
+{
+	const struct host_router *best = NULL;
+
+	for (unsigned i = 0; i < snap->n_routers; i++) {
+		const struct host_router *r = &snap->routers[i];
+
+		if (r->default_route && (!best || r->metric < best->metric))
+			best = r;
+	}
+	return best ? best->ifindex : 0;
+}
+
+static void make_plan(struct sadr *s, const struct host_snapshot *snap, const struct ra_table *ra,
 		      bool (*managed)(void *user, const struct host_link *l), void *user)
 {
+	unsigned first = first_choice(snap);
+
 	s->next.n_uplinks = 0;
 	s->next.n_prefixes = 0;
 	for (unsigned i = 0; i < snap->n_links; i++) {
@@ -132,16 +275,28 @@ static void make_plan(struct sadr *s, const struct host_snapshot *snap,
 	}
 	for (unsigned i = 0; i < snap->n_addresses; i++) {
 		const struct host_address *a = &snap->addresses[i];
+		const struct host_router *r;
 
-		if (a->prefix_len > 0 && a->prefix_len <= 128 && shim6_addr_is_usable(&a->addr) &&
-		    find_uplink(&s->next, a->ifindex))
-			plan_prefix(s, (struct prefix){ a->ifindex, a->addr, a->prefix_len });
+		if (a->prefix_len == 0 || a->prefix_len > 128 || !shim6_addr_is_usable(&a->addr) ||
+		    !routers_of(&s->next, a->ifindex))
+			continue;
+		r = advertiser_of(snap, ra, a);
+		if (!r || !plan_uplink(s, a->ifindex, &r->gateway))
+			r = router_of(snap, a->ifindex);
+		plan_prefix(s, a, r, !is_off_link(ra, a));
+	}
+	assign_tables(s);
+	for (unsigned i = 0; i < s->next.n_prefixes; i++) {
+		struct prefix *x = &s->next.prefixes[i];
+
+		x->table = find_uplink(&s->next, x->ifindex, &x->router)->table;
+		x->choose_source = x->ifindex == first && routers_of(&s->next, first) > 1;
 	}
 }
 
 /* Note a failed request; the first of an update is the one reported. */
 static int note(struct sadr *s, int rc, const char *verb, const char *what, const struct shim6_addr *a, unsigned len,
-		unsigned ifindex)
+		unsigned ifindex, unsigned table)
 {
 	char text[INET6_ADDRSTRLEN];
 
@@ -152,7 +307,7 @@ static int note(struct sadr *s, int rc, const char *verb, const char *what, cons
 		s->rc = rc;
 		inet_ntop(AF_INET6, a->b, text, sizeof(text));
 		snprintf(s->err, s->err_len, "%s %s%s/%u, interface %u, table %u: %s", verb, what, text, len, ifindex,
-			 table_of(s, ifindex), strerror(-rc));
+			 table, strerror(-rc));
 	}
 	return rc;
 }
@@ -167,34 +322,33 @@ static struct rtnl_rule prefix_rule(const struct sadr *s, const struct prefix *x
 	return (struct rtnl_rule){
 		.from = x->addr,
 		.from_len = x->len,
-		.table = table_of(s, x->ifindex),
+		.choose_source = x->choose_source,
+		.table = x->table,
 		.priority = s->config.priority + 1 + (128 - x->len),
 	};
 }
 
-static struct rtnl_route prefix_route(const struct sadr *s, const struct prefix *x)
+static struct rtnl_route prefix_route(const struct prefix *x)
 {
-	return (struct rtnl_route){
-		.dst = x->addr, .dst_len = x->len, .ifindex = x->ifindex, .table = table_of(s, x->ifindex)
-	};
+	return (struct rtnl_route){ .dst = x->addr, .dst_len = x->len, .ifindex = x->ifindex, .table = x->table };
 }
 
 static int remove_prefix(struct sadr *s, const struct prefix *x)
 {
 	struct rtnl_rule rule = prefix_rule(s, x);
-	struct rtnl_route route = prefix_route(s, x);
+	struct rtnl_route route = prefix_route(x);
 	int rc = rtnl_rule_del(s->rtnl, &rule);
 
 	if (rc == 0)
 		rc = rtnl_route_del(s->rtnl, &route);
-	return note(s, rc, "removing", "rule from ", &x->addr, x->len, x->ifindex);
+	return note(s, rc, "removing", "rule from ", &x->addr, x->len, x->ifindex, x->table);
 }
 
 static int remove_uplink(struct sadr *s, const struct uplink *u)
 {
-	int rc = rtnl_route_flush_table(s->rtnl, table_of(s, u->ifindex));
+	int rc = rtnl_route_flush_table(s->rtnl, u->table);
 
-	return note(s, rc, "removing", "routes by ", &u->router, 128, u->ifindex);
+	return note(s, rc, "removing", "routes by ", &u->router, 128, u->ifindex, u->table);
 }
 
 /* Rules first: no packet is to meet a table that is being emptied. What cannot be removed is tried again. */
@@ -211,19 +365,20 @@ static void remove_unwanted(struct sadr *s)
 	for (unsigned i = 0; i < s->now.n_uplinks; i++) {
 		const struct uplink *u = &s->now.uplinks[i];
 
-		if (!find_uplink(&s->next, u->ifindex) && remove_uplink(s, u) != 0 &&
-		    s->next.n_uplinks < SADR_MAX_UPLINKS)
+		if (!find_table(&s->next, u->table) && remove_uplink(s, u) != 0 && s->next.n_uplinks < SADR_MAX_UPLINKS)
 			s->next.uplinks[s->next.n_uplinks++] = *u;
 	}
 	if (s->next.n_prefixes == 0)
-		note(s, rtnl_rule_del(s->rtnl, &rule), "removing", "rule for routes below ", &rule.from, 0, 0);
+		note(s, rtnl_rule_del(s->rtnl, &rule), "removing", "rule for routes below ", &rule.from, 0, 0,
+		     rule.table);
 }
 
 static void install_uplink(struct sadr *s, const struct uplink *u)
 {
-	struct rtnl_route route = { .gateway = u->router, .ifindex = u->ifindex, .table = table_of(s, u->ifindex) };
+	struct rtnl_route route = { .gateway = u->router, .ifindex = u->ifindex, .table = u->table };
 
-	note(s, rtnl_route_replace(s->rtnl, &route), "adding", "default route by ", &u->router, 128, u->ifindex);
+	note(s, rtnl_route_replace(s->rtnl, &route), "adding", "default route by ", &u->router, 128, u->ifindex,
+	     u->table);
 }
 
 /* Routes first, then the rules that lead to them. */
@@ -235,19 +390,20 @@ static void install(struct sadr *s, unsigned n_uplinks, unsigned n_prefixes)
 		install_uplink(s, &s->next.uplinks[i]);
 	for (unsigned i = 0; i < n_prefixes; i++) {
 		const struct prefix *x = &s->next.prefixes[i];
-		struct rtnl_route route = prefix_route(s, x);
+		struct rtnl_route route = prefix_route(x);
 
-		if (x->len < 128)
+		if (x->len < 128 && x->on_link)
 			note(s, rtnl_route_replace(s->rtnl, &route), "adding", "route to ", &x->addr, x->len,
-			     x->ifindex);
+			     x->ifindex, x->table);
 	}
 	if (n_prefixes > 0)
-		note(s, rtnl_rule_add(s->rtnl, &rule), "adding", "rule for routes below ", &rule.from, 0, 0);
+		note(s, rtnl_rule_add(s->rtnl, &rule), "adding", "rule for routes below ", &rule.from, 0, 0,
+		     rule.table);
 	for (unsigned i = 0; i < n_prefixes; i++) {
 		const struct prefix *x = &s->next.prefixes[i];
 
 		rule = prefix_rule(s, x);
-		note(s, rtnl_rule_add(s->rtnl, &rule), "adding", "rule from ", &x->addr, x->len, x->ifindex);
+		note(s, rtnl_rule_add(s->rtnl, &rule), "adding", "rule from ", &x->addr, x->len, x->ifindex, x->table);
 	}
 }
 
@@ -266,10 +422,10 @@ static int carry_out(struct sadr *s, char *err, size_t err_len)
 	return s->rc;
 }
 
-int sadr_update(struct sadr *s, const struct host_snapshot *snap,
+int sadr_update(struct sadr *s, const struct host_snapshot *snap, const struct ra_table *ra,
 		bool (*managed)(void *user, const struct host_link *l), void *user, char *err, size_t err_len)
 {
-	make_plan(s, snap, managed, user);
+	make_plan(s, snap, ra, managed, user);
 	return carry_out(s, err, err_len);
 }
 
@@ -312,15 +468,75 @@ static int on_rule(const struct nlmsghdr *nlh, void *data)
 	priority = mnl_attr_get_u32(f.priority);
 	if (priority != s->config.priority + 1 + (128 - x.len) || mnl_attr_get_u32(f.table) <= s->config.table_base)
 		return MNL_CB_OK;
-	x.ifindex = mnl_attr_get_u32(f.table) - s->config.table_base;
+	x.table = mnl_attr_get_u32(f.table);
+	x.ifindex = (x.table - s->config.table_base) % SADR_ROUTER_STEP;
+	x.choose_source = frh->flags & FIB_RULE_FIND_SADDR;
 	memcpy(x.addr.b, mnl_attr_get_payload(f.src), sizeof(x.addr.b));
 	if (s->now.n_prefixes < SADR_MAX_PREFIXES)
 		s->now.prefixes[s->now.n_prefixes++] = x;
 	else
 		s->stats.refused++;
-	if (!find_uplink(&s->now, x.ifindex) && s->now.n_uplinks < SADR_MAX_UPLINKS)
-		s->now.uplinks[s->now.n_uplinks++] = (struct uplink){ .ifindex = x.ifindex };
+	if (!find_table(&s->now, x.table) && s->now.n_uplinks < SADR_MAX_UPLINKS)
+		s->now.uplinks[s->now.n_uplinks++] = (struct uplink){ .ifindex = x.ifindex, .table = x.table };
 	return MNL_CB_OK;
+}
+
+static int on_route_attr(const struct nlattr *attr, void *data)
+{
+	const struct nlattr **found = data; /* table, gateway, interface */
+	uint16_t type = mnl_attr_get_type(attr), len = mnl_attr_get_payload_len(attr);
+
+	if (type == RTA_TABLE && len == 4)
+		found[0] = attr;
+	else if (type == RTA_GATEWAY && len == 16)
+		found[1] = attr;
+	else if (type == RTA_OIF && len == 4)
+		found[2] = attr;
+	return MNL_CB_OK;
+}
+
+/* A default route of ours names the router of its table; not every table has a rule. */
+static int on_route(const struct nlmsghdr *nlh, void *data)
+{
+	const struct rtmsg *rtm = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *found[3] = { NULL, NULL, NULL };
+	struct sadr *s = data;
+	struct uplink *u = NULL;
+	unsigned table, ifindex;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*rtm) || rtm->rtm_protocol != RTNL_PROTOCOL || rtm->rtm_dst_len)
+		return MNL_CB_OK;
+	mnl_attr_parse(nlh, sizeof(*rtm), on_route_attr, found);
+	if (!found[0] || !found[1] || !found[2])
+		return MNL_CB_OK;
+	table = mnl_attr_get_u32(found[0]);
+	ifindex = mnl_attr_get_u32(found[2]);
+	if (table <= s->config.table_base || (table - s->config.table_base) % SADR_ROUTER_STEP != ifindex)
+		return MNL_CB_OK;
+	for (unsigned i = 0; i < s->now.n_uplinks && !u; i++)
+		u = s->now.uplinks[i].table == table ? &s->now.uplinks[i] : NULL;
+	if (!u && s->now.n_uplinks < SADR_MAX_UPLINKS)
+		u = &s->now.uplinks[s->now.n_uplinks++];
+	if (u) {
+		*u = (struct uplink){ .ifindex = ifindex, .table = table };
+		memcpy(u->router.b, mnl_attr_get_payload(found[1]), 16);
+	}
+	return MNL_CB_OK;
+}
+
+static int read_routers(struct sadr *s)
+{
+	int rc = -EINTR;
+
+	for (unsigned i = 0; i < 8 && rc == -EINTR; i++) {
+		struct rtnl_request q;
+		struct nlmsghdr *nlh = rtnl_begin(&q, RTM_GETROUTE, 0);
+		struct rtmsg *rtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*rtm));
+
+		rtm->rtm_family = AF_INET6;
+		rc = rtnl_dump(s->rtnl, nlh, on_route, s);
+	}
+	return rc;
 }
 
 static int take_over(struct sadr *s)
@@ -336,7 +552,7 @@ static int take_over(struct sadr *s)
 		memset(&s->now, 0, sizeof(s->now));
 		rc = rtnl_dump(s->rtnl, nlh, on_rule, s);
 	}
-	return rc;
+	return rc == 0 ? read_routers(s) : rc;
 }
 
 struct sadr *sadr_open(struct rtnl *r, const struct sadr_config *config, char *err, size_t err_len)

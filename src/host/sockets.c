@@ -156,12 +156,29 @@ static bool never_can(int state)
 	return state == -ENOENT || state == -EPROTONOSUPPORT || state == -EOPNOTSUPP;
 }
 
-bool sockets_between(struct sockets *s, uint64_t now, const struct shim6_pair *pair)
+static void refresh(struct sockets *s, uint64_t now)
 {
 	if (!s->taken || now - s->taken > SOCKETS_FRESH) {
 		take(s);
 		s->taken = now;
 	}
+}
+
+bool sockets_of(struct sockets *s, uint64_t now, const struct shim6_addr *local)
+{
+	refresh(s, now);
+	if (s->state)
+		return !never_can(s->state);
+	for (size_t i = 0; i < s->n; i++) {
+		if (shim6_addr_eq(&s->pairs[i].local, local))
+			return true;
+	}
+	return false;
+}
+
+bool sockets_between(struct sockets *s, uint64_t now, const struct shim6_pair *pair)
+{
+	refresh(s, now);
 	if (s->state)
 		return !never_can(s->state);
 	return s->n && bsearch(pair, s->pairs, s->n, sizeof(*pair), compare) != NULL;

@@ -22,5 +22,7 @@ void sockets_free(struct sockets *s);
 
 /* now: CLOCK_MONOTONIC, ns. When the kernel cannot tell: false if it never can, else true. */
 bool sockets_between(struct sockets *s, uint64_t now, const struct shim6_pair *pair);
+/* Likewise: does any use this address of ours? */
+bool sockets_of(struct sockets *s, uint64_t now, const struct shim6_addr *local);
 
 #endif

@@ -55,7 +55,7 @@ static struct host_address *find_address(struct host_tables *t, const struct shi
 static bool address_eq(const struct host_address *a, const struct host_address *b)
 {
 	return a->prefix_len == b->prefix_len && a->tentative == b->tentative && a->dad_failed == b->dad_failed &&
-	       a->deprecated == b->deprecated;
+	       a->deprecated == b->deprecated && a->permanent == b->permanent;
 }
 
 void tables_put_address(struct host_tables *t, const struct host_address *a)
@@ -92,9 +92,11 @@ static void set_default(struct host_tables *t, struct host_router *r, bool defau
 	t->changed = true;
 }
 
-void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, unsigned ifindex, bool default_route)
+void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, unsigned ifindex, bool default_route,
+		       unsigned metric)
 {
 	struct host_router *r = find_router(t, gateway, ifindex);
+	size_t i;
 
 	if (!r) {
 		if (t->snap.n_routers == HOST_MAX_ROUTERS) {
@@ -106,9 +108,12 @@ void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, 
 		t->changed = true;
 		t->new_router = true;
 	}
-	t->router_seen[r - t->snap.routers] = true;
+	i = (size_t)(r - t->snap.routers);
+	t->router_seen[i] = true;
 	if (default_route) {
-		t->default_seen[r - t->snap.routers] = true;
+		if (!t->default_seen[i] || metric < t->metric[i])
+			t->metric[i] = metric;
+		t->default_seen[i] = true;
 		set_default(t, r, true);
 	}
 }
@@ -132,6 +137,14 @@ void tables_put_prefix(struct host_tables *t, const struct shim6_addr *prefix, u
 		t->changed = true;
 	}
 	t->prefix_seen[i] = true;
+}
+
+static void set_metric(struct host_tables *t, struct host_router *r, unsigned metric)
+{
+	if (r->metric == metric)
+		return;
+	r->metric = metric;
+	t->changed = true;
 }
 
 static void removed(struct host_tables *t)
@@ -166,6 +179,7 @@ static void remove_router(struct host_tables *t, unsigned i)
 	memmove(&t->snap.routers[i], &t->snap.routers[i + 1], after * sizeof(t->snap.routers[0]));
 	memmove(&t->router_seen[i], &t->router_seen[i + 1], after * sizeof(t->router_seen[0]));
 	memmove(&t->default_seen[i], &t->default_seen[i + 1], after * sizeof(t->default_seen[0]));
+	memmove(&t->metric[i], &t->metric[i + 1], after * sizeof(t->metric[0]));
 	memmove(&t->neighbour_seen[i], &t->neighbour_seen[i + 1], after * sizeof(t->neighbour_seen[0]));
 	removed(t);
 }
@@ -262,6 +276,8 @@ void tables_sweep(struct host_tables *t, enum host_table which)
 				remove_router(t, i);
 			else if (!t->default_seen[i])
 				set_default(t, &t->snap.routers[i], false);
+			else
+				set_metric(t, &t->snap.routers[i], t->metric[i]);
 		for (unsigned i = t->snap.n_prefixes; i-- > 0;)
 			if (!t->prefix_seen[i])
 				remove_prefix(t, i);

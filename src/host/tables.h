@@ -30,6 +30,7 @@ struct host_tables {
 	bool router_seen[HOST_MAX_ROUTERS];
 	bool prefix_seen[HOST_MAX_PREFIXES];
 	bool default_seen[HOST_MAX_ROUTERS];   /* likewise */
+	unsigned metric[HOST_MAX_ROUTERS];     /* the lowest seen in this reading */
 	bool neighbour_seen[HOST_MAX_ROUTERS]; /* of the router with the same index */
 	bool changed;			       /* differs from what the owner was told */
 	bool new_router;		       /* its neighbour state has not been read yet */
@@ -42,7 +43,8 @@ struct host_link *tables_find_link(struct host_tables *t, unsigned ifindex);
 void tables_put_link(struct host_tables *t, const struct host_link *l);
 void tables_put_address(struct host_tables *t, const struct host_address *a);
 /* Once per route; the failed flag of a router already there is left as it is. */
-void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, unsigned ifindex, bool default_route);
+void tables_put_router(struct host_tables *t, const struct shim6_addr *gateway, unsigned ifindex, bool default_route,
+		       unsigned metric);
 
 void tables_put_prefix(struct host_tables *t, const struct shim6_addr *prefix, unsigned ifindex);
 

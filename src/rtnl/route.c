@@ -228,6 +228,8 @@ static int rule_talk(struct rtnl *r, uint16_t type, uint16_t flags, const struct
 	frh->src_len = (uint8_t)rule->from_len;
 	frh->dst_len = (uint8_t)rule->to_len;
 	frh->action = FR_ACT_TO_TBL;
+	if (rule->choose_source)
+		frh->flags = FIB_RULE_FIND_SADDR;
 	if (rule->from_len)
 		rtnl_put_addr(nlh, FRA_SRC, &rule->from);
 	if (rule->to_len)

@@ -74,6 +74,7 @@ struct rtnl_rule {
 	unsigned from_len, to_len;
 	unsigned ip_proto;	  /* 0: any */
 	unsigned mark, mark_mask; /* mask 0: any */
+	bool choose_source;	  /* of a packet without one: it matches if what the kernel would choose is of "from" */
 	bool suppress_default;	  /* where the table has but a default route, go on behind this rule */
 	unsigned table;
 	unsigned priority;

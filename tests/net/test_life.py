@@ -120,8 +120,8 @@ def make_set(state_dir, letter):
         f"2001:db8:{letter}:2::/64")
 
 
-def start_alone(lab, host, folder, clean):
-    """A shim6d of our own in a host that has none; clean ends it."""
+def start_alone(lab, host, folder, clean, config="[hba]\nauto = no\n"):
+    """A shim6d of our own in a host that has none; clean ends it. config: "" for none at all."""
     host.run_dir, host.state_dir, host.pins = folder / "run", folder / "state", folder / "pins"
     host.pins.mkdir(parents=True)
     run("mount", "-t", "bpf", "bpf", host.pins)
@@ -129,6 +129,10 @@ def start_alone(lab, host, folder, clean):
     host.socket, host.log = host.run_dir / "shim6.sock", folder / "log"
     host.argv = [str(SHIM6D), "--runtime-dir", str(host.run_dir), "--state-dir", str(host.state_dir)]
     host.argv += ["--pin-dir", str(host.pins / "p")]
+    if config:
+        host.config = folder / "shim6.conf"
+        host.config.write_text(config)
+        host.argv += ["--config", str(host.config)]
     host.start()
     clean.callback(lambda: host.alive() and host.kill(signal.SIGKILL))
 
