@@ -12,7 +12,7 @@
  * the client closes; a client that does not read gets {"v":1,"overflow":N} for
  * the N events it missed.
  *
- * Operations, their arguments and results:
+ * Operations, their arguments and results; contexts and events are those that the caller may see:
  *   status                         {"version","pid","uptime_s","datapath","initiate","config_file",
  *                                   "send_timeout_s","contexts":N,"established":N,"exploring":N,"locators":[...]}
  *   contexts   {"id"?,"after"?}    [context...]; a long list ends early, and the reply has "more":ID to go on after

@@ -251,6 +251,7 @@ struct listing {
 	struct json_object *list;
 	size_t octets;
 	uint64_t after, last, now;
+	const uid_t *uid; /* contexts of this user's sockets only; NULL: all */
 	bool full;
 };
 
@@ -275,15 +276,17 @@ static int list_context(void *arg, const struct engine_ctx_info *info)
 
 	if (info->id <= l->after)
 		return 0;
+	if (l->uid && !daemon_pair_of_user(&(struct daemon_pair){ l->d, info->ulid }, *l->uid))
+		return 0;
 	if (!list_add(l, control_json_context(l->d, info)))
 		return 1;
 	l->last = info->id;
 	return 0;
 }
 
-struct json_object *control_json_contexts(struct daemon *d, uint64_t after, struct json_object **more)
+struct json_object *control_json_contexts(struct daemon *d, uint64_t after, const uid_t *uid, struct json_object **more)
 {
-	struct listing l = { .d = d, .list = json_object_new_array(), .after = after };
+	struct listing l = { .d = d, .list = json_object_new_array(), .after = after, .uid = uid };
 
 	engine_each(d->engine, list_context, &l);
 	*more = l.full ? json_object_new_uint64(l.last) : NULL;

@@ -9,8 +9,10 @@
 
 struct json_object *control_json_status(struct daemon *d, const char *version);
 struct json_object *control_json_context(struct daemon *d, const struct engine_ctx_info *info);
-/* Those with an id above after; *more: the id to go on after, or NULL when that was all. */
-struct json_object *control_json_contexts(struct daemon *d, uint64_t after, struct json_object **more);
+/* Those with an id above after, of this user's sockets (NULL: all); *more: the id to go on after, or NULL when that was
+ * all. */
+struct json_object *control_json_contexts(struct daemon *d, uint64_t after, const uid_t *uid,
+					  struct json_object **more);
 struct json_object *control_json_locators(struct daemon *d);
 struct json_object *control_json_generated(const struct store_set *set); /* the reply of addr.generate */
 struct json_object *control_json_sets(struct daemon *d, bool configured);

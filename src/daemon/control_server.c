@@ -92,6 +92,41 @@ struct pending_write {
 static void settle(struct client *c);
 static void serve(struct control_server *s);
 
+/* --- rights --------------------------------------------------------------- */
+
+/* The connected process's own groups, not what the user database says of its user now. */
+static bool in_group(const struct client *c)
+{
+	const struct control_server *s = c->server;
+	gid_t groups[128];
+	socklen_t len = sizeof(groups);
+	uv_os_fd_t fd;
+
+	if (!s->has_group)
+		return false;
+	if (c->gid == s->gid)
+		return true;
+	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
+		return false;
+	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
+		if (groups[i] == s->gid)
+			return true;
+	}
+	return false;
+}
+
+static bool trusted(const struct client *c)
+{
+	return c->uid == 0 || in_group(c);
+}
+
+bool control_sees_all(const struct control_call *call, uid_t *uid)
+{
+	*uid = call->client ? call->client->uid : (uid_t)-1;
+	return call->client && trusted(call->client);
+}
+
 /* --- closing -------------------------------------------------------------- */
 
 static void handle_gone(struct control_server *s)
@@ -262,13 +297,14 @@ static void send_event(struct client *c, struct json_object *event)
 	send_line(c, o);
 }
 
-void control_server_event(struct control_server *s, struct json_object *event)
+void control_server_event(struct control_server *s, struct json_object *event, bool (*may_see)(void *arg, uid_t uid),
+			  void *arg)
 {
 	struct client *next;
 
 	for (struct client *c = s->clients; c; c = next) {
 		next = c->next;
-		if (c->subscribed == SUBSCRIBED_EVENTS)
+		if (c->subscribed == SUBSCRIBED_EVENTS && (trusted(c) || may_see(arg, c->uid)))
 			send_event(c, event);
 	}
 }
@@ -423,35 +459,11 @@ void control_on_cancel(struct control_call *call, void (*cancel)(void *arg), voi
 	call->cancel_arg = arg;
 }
 
-/* --- rights --------------------------------------------------------------- */
-
-/* The connected process's own groups, not what the user database says of its user now. */
-static bool in_group(const struct client *c)
-{
-	const struct control_server *s = c->server;
-	gid_t groups[128];
-	socklen_t len = sizeof(groups);
-	uv_os_fd_t fd;
-
-	if (!s->has_group)
-		return false;
-	if (c->gid == s->gid)
-		return true;
-	if (uv_fileno((const uv_handle_t *)&c->pipe, &fd) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &len) < 0)
-		return false;
-	for (size_t i = 0; i < len / sizeof(groups[0]); i++) {
-		if (groups[i] == s->gid)
-			return true;
-	}
-	return false;
-}
-
 bool control_may_change(struct control_call *call)
 {
 	struct control_server *s = call->server;
 
-	if (call->client && (call->client->uid == 0 || in_group(call->client)))
+	if (call->client && trusted(call->client))
 		return true;
 	count(s->counters, DC_control_denied);
 	if (s->group[0])
@@ -658,7 +670,7 @@ static bool learn_peer(struct client *c)
 		return false;
 	c->uid = cred.uid;
 	c->gid = cred.gid;
-	c->privileged = c->uid == 0 || in_group(c);
+	c->privileged = trusted(c);
 	return true;
 }
 

@@ -5,8 +5,9 @@
  * of control_verbs.c, which is called once per well-formed request and answers
  * exactly once, at once or later.
  *
- * Whoever may open the socket may read status. Operations that change something,
- * and traces, are for root, and for members of the configured group (SO_PEERCRED).
+ * Who asks is known by SO_PEERCRED. Root, and members of the configured group, see
+ * and change everything. Anybody else reads what concerns the host as a whole, and
+ * contexts and events of his own sockets.
  *
  * Bounds: connections, of which the last quarter is kept for those who may
  * change things; octets of a request line (CONTROL_LINE_MAX, a sixteenth of it
@@ -44,8 +45,9 @@ void control_server_close(struct control_server *s);
 void control_server_configure(struct control_server *s, unsigned max_clients, const char *group);
 unsigned control_server_clients(const struct control_server *s);
 
-/* Send one event (the value of "event") to those who subscribed. Does not take it over. */
-void control_server_event(struct control_server *s, struct json_object *event);
+/* Send one event (the value of "event") to those who subscribed, and who may see it. Does not take it over. */
+void control_server_event(struct control_server *s, struct json_object *event, bool (*may_see)(void *arg, uid_t uid),
+			  void *arg);
 
 /* Does anybody subscribe to traces? */
 bool control_server_traced(const struct control_server *s);
@@ -64,6 +66,8 @@ void control_server_trace_missed(struct control_server *s, uint64_t n);
 
 /* May this client change things? If not, the call is answered and false returned. */
 bool control_may_change(struct control_call *call);
+/* May this client see everything? If not, it is this user's; nothing is answered. */
+bool control_sees_all(const struct control_call *call, uid_t *uid);
 /* Takes over result (NULL: null). */
 void control_ok(struct control_call *call, struct json_object *result);
 /* As control_ok, with one more member of the reply ("more"). Takes over both. */

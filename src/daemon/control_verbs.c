@@ -82,16 +82,27 @@ static void verb_status(struct daemon *d, struct control_call *call, struct json
 	control_ok(call, control_json_status(d, SHIM6_VERSION));
 }
 
+bool daemon_pair_of_user(void *pair, uid_t uid)
+{
+	const struct daemon_pair *p = pair;
+
+	return sockets_of_user(p->d->sockets, daemon_now(), &p->ulid, uid);
+}
+
 static void verb_contexts(struct daemon *d, struct control_call *call, struct json_object *args)
 {
 	struct json_object *list, *more = NULL;
 	struct engine_ctx_info info;
 	uint64_t id = 0;
+	uid_t uid;
+	bool all = control_sees_all(call, &uid);
 
 	if (has_arg(args, "id")) {
 		if (!arg_u64(call, args, "id", &id))
 			return;
-		if (!engine_get(d->engine, id, &info)) {
+		/* Whether others' contexts exist is not told either. */
+		if (!engine_get(d->engine, id, &info) ||
+		    !(all || daemon_pair_of_user(&(struct daemon_pair){ d, info.ulid }, uid))) {
 			control_fail(call, "no-context", "shim6 contexts lists them", "no context %llu",
 				     (unsigned long long)id);
 			return;
@@ -101,7 +112,7 @@ static void verb_contexts(struct daemon *d, struct control_call *call, struct js
 	} else {
 		if (has_arg(args, "after") && !arg_u64(call, args, "after", &id))
 			return;
-		list = control_json_contexts(d, id, &more);
+		list = control_json_contexts(d, id, all ? NULL : &uid, &more);
 	}
 	control_ok_more(call, list, more);
 }
@@ -126,23 +137,44 @@ static void verb_negative(struct daemon *d, struct control_call *call, struct js
 	control_ok_more(call, list, more);
 }
 
+struct backlog {
+	struct daemon *d;
+	struct json_object *list;
+	const uid_t *uid; /* what this user may see; NULL: all */
+};
+
+static bool event_pair(struct json_object *event, struct shim6_pair *out)
+{
+	struct json_object *ulid, *local, *peer;
+
+	return json_object_object_get_ex(event, "ulid", &ulid) && json_object_object_get_ex(ulid, "local", &local) &&
+	       json_object_object_get_ex(ulid, "peer", &peer) &&
+	       text_parse_addr(json_object_get_string(local), &out->local) &&
+	       text_parse_addr(json_object_get_string(peer), &out->peer);
+}
+
 static void add_backlog(void *arg, struct json_object *event)
 {
-	json_object_array_add(arg, json_object_get(event));
+	struct backlog *b = arg;
+	struct daemon_pair pair = { .d = b->d };
+
+	if (!b->uid || (event_pair(event, &pair.ulid) && daemon_pair_of_user(&pair, *b->uid)))
+		json_object_array_add(b->list, json_object_get(event));
 }
 
 static void verb_events(struct daemon *d, struct control_call *call, struct json_object *args)
 {
-	struct json_object *backlog = NULL;
+	uid_t uid;
+	struct backlog backlog = { .d = d, .uid = control_sees_all(call, &uid) ? NULL : &uid };
 	uint64_t since;
 
 	if (has_arg(args, "since")) {
 		if (!arg_u64(call, args, "since", &since))
 			return;
-		backlog = json_object_new_array();
-		events_since(d->events, since, add_backlog, backlog);
+		backlog.list = json_object_new_array();
+		events_since(d->events, since, add_backlog, &backlog);
 	}
-	control_subscribe(call, backlog);
+	control_subscribe(call, backlog.list);
 }
 
 /* Octets of messages are as private as a capture, and each costs something: not for everybody. */
@@ -504,7 +536,7 @@ static const struct verb {
 	{ "locators", verb_locators, false },
 	{ "stats", verb_stats, false },
 	{ "events", verb_events, false },
-	{ "negative", verb_negative, false },
+	{ "negative", verb_negative, true }, /* whom this host speaks to */
 	{ "trace", verb_trace, true },
 	{ "addr.list", verb_addr_list, false },
 	{ "addr.progress", verb_addr_progress, false },

@@ -133,6 +133,12 @@ extern const struct ctlsock_events daemon_ctlsock_events;
 void daemon_take_over(struct daemon *d);
 
 /* control_verbs.c */
+struct daemon_pair {
+	struct daemon *d;
+	struct shim6_pair ulid;
+};
+/* Does a socket of this user speak between the ULIDs of a struct daemon_pair? */
+bool daemon_pair_of_user(void *pair, uid_t uid);
 void daemon_control(void *user, struct control_call *call, const char *op, struct json_object *args);
 
 /* instance.c: one daemon per runtime directory. The file descriptor holds the lock; -1 and err. */

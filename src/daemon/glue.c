@@ -172,7 +172,7 @@ static void op_event(void *user, const struct engine_event *ev)
 	if (!o || !d->control)
 		return;
 	hooks_event(d->hooks, o);
-	control_server_event(d->control, o);
+	control_server_event(d->control, o, daemon_pair_of_user, &(struct daemon_pair){ d, ev->ulid });
 	if (trace_on(d))
 		trace_event(d, ev, o);
 }

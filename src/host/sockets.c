@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "host/sockets.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
@@ -18,8 +19,15 @@
 	(BIT(TCP_ESTABLISHED) | BIT(TCP_SYN_SENT) | BIT(TCP_SYN_RECV) | BIT(TCP_FIN_WAIT1) | BIT(TCP_FIN_WAIT2) |      \
 	 BIT(TCP_CLOSE_WAIT) | BIT(TCP_LAST_ACK) | BIT(TCP_CLOSING))
 
+/* Compared as octets: no padding. */
+struct use {
+	struct shim6_pair pair;
+	uint32_t uid;
+};
+static_assert(sizeof(struct use) == sizeof(struct shim6_pair) + sizeof(uint32_t), "padding");
+
 struct sockets {
-	struct shim6_pair *pairs; /* sorted, each once */
+	struct use *uses; /* sorted, each once */
 	size_t n, cap;
 	uint64_t taken; /* when; 0: never */
 	int state;	/* of the last try: 0 or negative errno */
@@ -33,23 +41,28 @@ struct sockets *sockets_new(void)
 void sockets_free(struct sockets *s)
 {
 	if (s)
-		free(s->pairs);
+		free(s->uses);
 	free(s);
 }
 
 static int compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct shim6_pair));
+	return memcmp(a, b, sizeof(struct use));
+}
+
+static int compare_pair(const void *pair, const void *use)
+{
+	return memcmp(pair, use, sizeof(struct shim6_pair));
 }
 
 static void sort(struct sockets *s)
 {
 	size_t n = 0;
 
-	qsort(s->pairs, s->n, sizeof(*s->pairs), compare);
+	qsort(s->uses, s->n, sizeof(*s->uses), compare);
 	for (size_t i = 0; i < s->n; i++) {
-		if (n == 0 || compare(&s->pairs[i], &s->pairs[n - 1]) != 0)
-			s->pairs[n++] = s->pairs[i];
+		if (n == 0 || compare(&s->uses[i], &s->uses[n - 1]) != 0)
+			s->uses[n++] = s->uses[i];
 	}
 	s->n = n;
 }
@@ -58,7 +71,7 @@ static void sort(struct sockets *s)
 static bool make_room(struct sockets *s)
 {
 	size_t cap = s->cap ? 2 * s->cap : 256;
-	struct shim6_pair *p;
+	struct use *p;
 
 	if (s->n < s->cap)
 		return true;
@@ -67,10 +80,10 @@ static bool make_room(struct sockets *s)
 		return true;
 	if (cap > SOCKETS_MAX_PAIRS)
 		return false;
-	p = realloc(s->pairs, cap * sizeof(*p));
+	p = realloc(s->uses, cap * sizeof(*p));
 	if (!p)
 		return false;
-	s->pairs = p;
+	s->uses = p;
 	s->cap = cap;
 	return true;
 }
@@ -79,6 +92,7 @@ static int on_socket(const struct nlmsghdr *nlh, void *data)
 {
 	const struct inet_diag_msg *m = mnl_nlmsg_get_payload(nlh);
 	struct sockets *s = data;
+	struct use *u;
 
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*m) || m->idiag_family != AF_INET6 || s->state)
 		return MNL_CB_OK;
@@ -86,9 +100,10 @@ static int on_socket(const struct nlmsghdr *nlh, void *data)
 		s->state = -ENOMEM;
 		return MNL_CB_OK;
 	}
-	memcpy(s->pairs[s->n].local.b, m->id.idiag_src, 16);
-	memcpy(s->pairs[s->n].peer.b, m->id.idiag_dst, 16);
-	s->n++;
+	u = &s->uses[s->n++];
+	memcpy(u->pair.local.b, m->id.idiag_src, 16);
+	memcpy(u->pair.peer.b, m->id.idiag_dst, 16);
+	u->uid = m->idiag_uid;
 	return MNL_CB_OK;
 }
 
@@ -156,21 +171,21 @@ static bool never_can(int state)
 	return state == -ENOENT || state == -EPROTONOSUPPORT || state == -EOPNOTSUPP;
 }
 
-static void refresh(struct sockets *s, uint64_t now)
+static void refresh(struct sockets *s, uint64_t now, uint64_t fresh)
 {
-	if (!s->taken || now - s->taken > SOCKETS_FRESH) {
-		take(s);
-		s->taken = now;
-	}
+	if (s->taken && now - s->taken <= fresh)
+		return;
+	take(s);
+	s->taken = now;
 }
 
 bool sockets_of(struct sockets *s, uint64_t now, const struct shim6_addr *local)
 {
-	refresh(s, now);
+	refresh(s, now, SOCKETS_FRESH);
 	if (s->state)
 		return !never_can(s->state);
 	for (size_t i = 0; i < s->n; i++) {
-		if (shim6_addr_eq(&s->pairs[i].local, local))
+		if (shim6_addr_eq(&s->uses[i].pair.local, local))
 			return true;
 	}
 	return false;
@@ -178,8 +193,16 @@ bool sockets_of(struct sockets *s, uint64_t now, const struct shim6_addr *local)
 
 bool sockets_between(struct sockets *s, uint64_t now, const struct shim6_pair *pair)
 {
-	refresh(s, now);
+	refresh(s, now, SOCKETS_FRESH);
 	if (s->state)
 		return !never_can(s->state);
-	return s->n && bsearch(pair, s->pairs, s->n, sizeof(*pair), compare) != NULL;
+	return s->n && bsearch(pair, s->uses, s->n, sizeof(*s->uses), compare_pair) != NULL;
+}
+
+bool sockets_of_user(struct sockets *s, uint64_t now, const struct shim6_pair *pair, uint32_t uid)
+{
+	struct use wanted = { *pair, uid };
+
+	refresh(s, now, SOCKETS_SHOWN_FRESH);
+	return !s->state && s->n && bsearch(&wanted, s->uses, s->n, sizeof(*s->uses), compare) != NULL;
 }

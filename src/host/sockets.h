@@ -12,8 +12,9 @@
 
 #include "wire/addr.h"
 
-#define SOCKETS_FRESH UINT64_C(10000000000) /* ns */
-#define SOCKETS_MAX_PAIRS (1u << 20)	    /* different pairs remembered; with more, every pair counts as used */
+#define SOCKETS_FRESH UINT64_C(10000000000)	/* ns */
+#define SOCKETS_MAX_PAIRS (1u << 20)		/* different pairs remembered; with more, every pair counts as used */
+#define SOCKETS_SHOWN_FRESH UINT64_C(500000000) /* ns; for users who ask what is theirs */
 
 struct sockets;
 
@@ -24,5 +25,7 @@ void sockets_free(struct sockets *s);
 bool sockets_between(struct sockets *s, uint64_t now, const struct shim6_pair *pair);
 /* Likewise: does any use this address of ours? */
 bool sockets_of(struct sockets *s, uint64_t now, const struct shim6_addr *local);
+/* Does a socket of this user use the pair? When the kernel cannot tell: false. */
+bool sockets_of_user(struct sockets *s, uint64_t now, const struct shim6_pair *pair, uint32_t uid);
 
 #endif

@@ -10,7 +10,7 @@ import time
 
 import control
 import pytest
-from netns import wait_until
+from netns import inside, wait_until
 from peer import Daemon
 
 NOBODY = 65534
@@ -238,13 +238,13 @@ for op, args in (("reload", {}), ("trace", {}), ("establish", {"local": "::1", "
 
 
 def test_rights(host):
-    """Everybody may look; only root and the configured group may change."""
+    """Everybody may look at the host's state; only root and the configured group at the rest, and change anything."""
     denied, good = grown(host, "control_denied"), host.config.read_text()
     replies = dict(line.split() for line in as_nobody(host, LOOK_AND_CHANGE, "hba0").splitlines())
-    looks = {"status", "contexts", "locators", "stats", "negative", "addr.list", "events"}
+    looks = {"status", "contexts", "locators", "stats", "addr.list", "events"}
     assert {op for op, verdict in replies.items() if verdict == "ok"} == looks
     assert {v for op, v in replies.items() if op not in looks} == {"not-permitted"} and len(replies) == 14
-    assert denied() == 7 and (host.state_dir / "hba/hba0.set").exists()
+    assert denied() == 8 and (host.state_dir / "hba/hba0.set").exists()
 
     host.config.write_text(good + "[daemon]\ncontrol_group = mail\n")
     host.ask("reload")
@@ -257,6 +257,48 @@ def test_rights(host):
     assert replies["addr.delete"] == "ok"
     host.config.write_text(good)
     host.ask("reload")
+
+
+OWN = """
+flow = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+flow.bind((sys.argv[2], 0)); flow.connect(("2001:db8:dead::1", 9))
+f = connect().makefile("rw")
+def ask(op, **args):
+    f.write(json.dumps({"v": 1, "op": op, "args": args}) + "\\n"); f.flush()
+    return json.loads(f.readline())
+mine = ask("contexts")["result"]
+print(json.dumps([c["ulid"]["peer"] for c in mine]))
+print(json.dumps([ask("contexts", id=i)["ok"] for i in json.loads(os.environ["IDS"])]))
+ask("events", since=0)
+print("ready", flush=True)
+peers, e = set(), {}
+while (e.get("id"), e.get("type")) != (json.loads(os.environ["IDS"])[0], "gone"):
+    e = json.loads(f.readline())["event"]
+    peers.add(e["ulid"]["peer"])
+print(json.dumps(list(peers)))
+"""
+
+
+def test_own_contexts(host, monkeypatch):
+    """A user sees the contexts and events of his own sockets, as SO_PEERCRED says who he is; not those of others."""
+    made = [host.ask("establish", local=host.addresses[0], peer=f"2001:db8:dead::{n}")["id"] for n in (1, 2)]
+    monkeypatch.setenv("IDS", json.dumps(made))
+    with inside(host.ns):
+        p = subprocess.Popen([sys.executable, "-c", UNPRIVILEGED, host.run_dir, host.addresses[0]],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        p.stdin.write(OWN)
+        p.stdin.close()
+        assert json.loads(p.stdout.readline()) == ["2001:db8:dead::1"]
+        assert json.loads(p.stdout.readline()) == [True, False]
+        assert p.stdout.readline() == "ready\n"
+        host.ask("drop", id=made[1])
+        host.ask("drop", id=made[0])
+        assert json.loads(p.stdout.readline()) == ["2001:db8:dead::1"]
+    finally:
+        p.kill()
+        p.wait()
+    assert len(host.ask("contexts")) == 0
 
 
 CROWD = """
