@@ -10,13 +10,15 @@ packages_build="gcc libc6-dev linux-libc-dev meson ninja-build pkgconf clang llv
 # What the testbed runs: real programs of everyday.
 packages_lab="iproute2 nftables iperf3 curl python3 openssh-client openssh-server procps"
 packages_test="git clang-format python3-pytest python3-pytest-xdist python3-scapy python3-prometheus-client tcpdump tshark ethtool iputils-ping
-	libxml2-utils binutils openssl util-linux gcovr"
+	libxml2-utils binutils openssl util-linux gcovr systemd zsh"
 # The core for Windows. Wine's bcrypt.dll does RSA with GnuTLS.
 packages_wine="gcc-mingw-w64-x86-64-win32 wine wine64 libgnutls30"
 packages_package="debhelper dpkg-dev fakeroot lintian scdoc"
+# Hosts with systemd as init, to install the packages in.
+packages_container="debootstrap systemd-container"
 packages_vm="qemu-system-x86 cpio kmod" # to boot another kernel
 
-# need_packages demo|test|bench|vm|package: install what is missing; says so first.
+# need_packages demo|test|bench|vm|package|container: install what is missing; says so first.
 need_packages() {
 	local want="$packages_build $packages_lab" missing=() p
 	case $1 in
@@ -26,6 +28,7 @@ need_packages() {
 	esac
 	[ "$1" != test ] || want="$want $packages_wine"
 	[ "$1" != vm ] || want="$want $packages_vm"
+	[ "$1" != container ] || want="$packages_build $packages_package $packages_container"
 	for p in $want; do
 		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || missing+=("$p")
 	done

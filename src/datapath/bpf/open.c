@@ -174,7 +174,7 @@ static int prepare(struct datapath *dp, char *err, size_t err_len)
 	}
 	if (rc)
 		snprintf(err, err_len, "cannot load the eBPF programs: %s (%s)%s", strerror(-rc), last_complaint,
-			 rc == -EPERM ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
+			 rc == -EPERM || rc == -EACCES ? "; CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed" : "");
 	return rc ? -1 : left > 0;
 }
 
