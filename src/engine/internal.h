@@ -207,11 +207,11 @@ struct better {
 	uint64_t worked; /* last time that it did */
 	uint8_t rank;	 /* how many of the better pairs are better still */
 	uint8_t missed, missed_in_all;
-	bool asked;   /* by preferences: go there without waiting */
-	bool testing; /* a test is to be judged */
-	bool moving;
-	bool paused;	 /* no payload since looked */
-	uint8_t crossed; /* moves that ended before the pair could answer */
+	bool asked;	    /* by preferences: go there without waiting */
+	bool testing;	    /* a test is to be judged */
+	bool moving, moved; /* a move is on; was begun at all */
+	bool paused;	    /* no payload since looked */
+	uint8_t crossed;    /* moves that ended before the pair could answer */
 };
 enum prefer_news {
 	PREFER_NEITHER, /* no preference changed; locators may have come or gone */

@@ -405,6 +405,7 @@ static bool act(struct engine *e, struct context *c, uint64_t now)
 	b->looked = now;
 	b->moving = asked || ready;
 	b->testing = !b->moving;
+	b->moved |= b->moving;
 	b->due = now + (b->moving ? PREFERENCE_GAP * SECOND : 3 * SETTLE);
 	if (b->testing) {
 		count(e, C_fail_back_tests);
@@ -423,7 +424,7 @@ void prefer_peer_probed(struct engine *e, struct context *c, const struct rx *rx
 		b->due = rx->now + STEP_BACK;
 	}
 	if (!b || c->reap.state != REAP_OPERATIONAL || rx->m.sta != WIRE_STA_OPERATIONAL ||
-	    !shim6_pair_eq(&rx->pair, &b->pair) || rx->now - b->looked < SECOND)
+	    !shim6_pair_eq(&rx->pair, &b->pair) || b->moved || rx->now - b->looked < SECOND)
 		return;
 	b->asked = true;
 	b->due = rx->now;

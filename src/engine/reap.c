@@ -279,7 +279,7 @@ static bool send_probe(struct reap *r, uint64_t now, const struct shim6_pair *pa
 		n_sent += reap_episode_unreported(e, sent + 1, max_sent - 1);
 		n_received = reap_episode_report(e, received);
 		if (must_stay(e, now))
-			n_received = reap_episode_keep(e, &r->current, received, n_received);
+			n_received = reap_episode_keep(e, now, &r->current, received, n_received);
 	} else if (answered) {
 		wire_record_get(answered, 0, &received[n_received++]);
 	}
@@ -416,6 +416,7 @@ static bool episode_begin(struct reap *r, const struct step *s)
 	if (s->wanted)
 		reap_episode_want(r->episode, s->wanted);
 	r->episode->test = s->test && r->episode->has_wanted;
+	r->episode->calm = s->cause >= REAP_CAUSE_PREFERENCE;
 	r->episodes++;
 	return true;
 }
@@ -486,7 +487,7 @@ static void step(struct reap *r, enum event event, const struct step *s)
 	if (s->probe && r->episode)
 		reap_episode_received(r->episode, s->probe);
 	if ((event == E1_PAYLOAD_IN || event == E6_KEEPALIVE) && r->episode)
-		r->episode->heard = true;
+		r->episode->heard = s->now;
 	if ((c->actions & CHOOSE) && s->good)
 		r->current = *s->good;
 	r->state = (enum reap_state)c->next;
@@ -510,6 +511,7 @@ struct report {
 	bool news; /* see struct step */
 	bool good; /* pair is set */
 	struct shim6_pair pair;
+	struct shim6_pair newest; /* of our probes that came last */
 };
 
 /* The first in order among the reported pairs: the current one unless it is dead. */
@@ -541,7 +543,7 @@ static void choose(struct reap *r, uint64_t now, const struct reap_pair_set *rep
 	struct reap_episode *e = r->episode;
 	bool wanted = e->has_wanted && has_pair(e, reported, &e->wanted);
 
-	if (wanted && !e->test) {
+	if (wanted && !e->test && !(e->put_off && has_pair(e, reported, &r->current))) {
 		out->good = true;
 		out->pair = e->wanted;
 		return;
@@ -556,7 +558,7 @@ static void choose(struct reap *r, uint64_t now, const struct reap_pair_set *rep
 	}
 	out->good = false;
 	e->put_off = !e->ended;
-	e->reported = out->pair;
+	e->reported = out->newest;
 }
 
 /* Which of our probes does it report? Addresses come from our history, never from the message (PN-06). */
@@ -580,7 +582,8 @@ static void read_report(struct reap *r, uint64_t now, const struct wire_msg *m, 
 			r->records_unknown++;
 			continue;
 		}
-		out->known++;
+		if (out->known++ == 0)
+			out->newest = s->pair; /* (PN-12) */
 		if (!s->reported)
 			r->ops->peer_probed(r->owner, &s->pair.peer);
 		out->news |= !s->reported && !s->confirms;
@@ -644,6 +647,8 @@ void reap_probe_received(struct reap *r, uint64_t now, struct reap_timers *t, co
 	s.news = report.news;
 	if (report.good)
 		s.good = &report.pair;
+	if (r->episode && m->sta == WIRE_STA_INBOUND_OK && m->n_sent > 1)
+		r->episode->seeks = true; /* an answer names one probe (PZ-05) */
 	if (m->sta == WIRE_STA_EXPLORING) {
 		if (exploring(r) && r->episode->test)
 			r->episode->test = r->episode->has_wanted = false; /* the peer hears nothing: no mere test */
@@ -807,24 +812,30 @@ static void keepalive_timer(struct reap *r, const struct step *s)
 		step(r, E3_KEEPALIVE_INTERVAL, s);
 }
 
-/* The pair in use had its time in the test, and others answered. */
-static bool test_overdue(const struct reap *r)
+/* What began while all was well should be over by now. */
+static bool overdue(const struct reap *r, uint64_t now)
 {
-	const struct reap_episode *e = r->episode;
-
-	return exploring(r) && e->test && e->put_off;
+	return exploring(r) && r->episode->calm && now >= r->episode->began + REAP_TEST_PATIENCE;
 }
 
-static void leave_test(struct reap *r, struct step *s)
+/* InboundOk says that we hear the peer; a last packet that came just after a calm beginning does not. */
+static bool hears_no_more(const struct reap *r, const struct step *s)
+{
+	return r->state == IN && r->episode->calm && (r->episode->n_received == 0 || overdue(r, s->now)) &&
+	       s->t->send_t0 && s->now > s->t->send_t0 + REAP_TEST_SILENCE;
+}
+
+/* It is a failure, then. What others than the pair in use answered may have died since: it is asked anew, first. */
+static void grow_serious(struct reap *r, struct step *s)
 {
 	struct reap_episode *e = r->episode;
-	struct reap_locators set = reap_episode_set(e);
+	enum event event = hears_no_more(r, s) ? E4_SEND_EXPIRES : E5_PROBE_DUE;
 
-	e->test = e->put_off = false;
-	if (!reap_pair_alive(&set, &e->reported))
-		return;
-	s->good = &e->reported;
-	step(r, E8_PROBE_INBOUND_OK, s); /* the report, later */
+	e->calm = e->test = e->has_wanted = false;
+	if (e->put_off)
+		reap_episode_want(e, &e->reported);
+	if (e->put_off || event == E4_SEND_EXPIRES)
+		step(r, event, s);
 }
 
 void reap_timer(struct reap *r, uint64_t now, struct reap_timers *t, const struct reap_locators *l)
@@ -832,8 +843,8 @@ void reap_timer(struct reap *r, uint64_t now, struct reap_timers *t, const struc
 	struct step s = { .now = now, .t = t, .l = l, .cause = REAP_CAUSE_SEND_TIMEOUT };
 
 	settle(r, t);
-	if (test_overdue(r) && now >= r->episode->began + REAP_TEST_PATIENCE) {
-		leave_test(r, &s);
+	if (overdue(r, now)) {
+		grow_serious(r, &s);
 		return;
 	}
 	if (r->state == OP)
@@ -844,7 +855,7 @@ void reap_timer(struct reap *r, uint64_t now, struct reap_timers *t, const struc
 	if (r->state != EX && t->send_t0 && now >= t->send_t0 + r->send_timeout)
 		step(r, E4_SEND_EXPIRES, &s);
 	else if (exploring(r) && now >= r->episode->next_probe)
-		step(r, E5_PROBE_DUE, &s);
+		step(r, hears_no_more(r, &s) ? E4_SEND_EXPIRES : E5_PROBE_DUE, &s);
 }
 
 static uint64_t earlier(uint64_t a, uint64_t b)
@@ -862,7 +873,7 @@ uint64_t reap_deadline(const struct reap *r, uint64_t now, const struct reap_tim
 	uint64_t send = (t->send_t0 ? t->send_t0 : now) + r->send_timeout;
 	uint64_t at = REAP_NEVER;
 
-	if (test_overdue(r))
+	if (exploring(r) && r->episode->calm)
 		at = r->episode->began + REAP_TEST_PATIENCE;
 	if (r->state == EX)
 		return earlier(r->episode->next_probe, at);

@@ -36,9 +36,10 @@ enum reap_cause {
 	REAP_CAUSE_PEER_BROKEN,	 /* E10: the peer marks its locator BROKEN or took it away */
 	REAP_CAUSE_HINT,	 /* ICMPv6 error, neighbour failure, application feedback */
 	REAP_CAUSE_COMMAND,	 /* operator or API asked */
-	REAP_CAUSE_PREFERENCE,	 /* a better pair is wanted (AMB-R22) */
-	REAP_CAUSE_FAIL_BACK,	 /* a better pair works again */
-	REAP_CAUSE_TEST,	 /* does a better pair work? reap_test() */
+	/* from here on: without a failure */
+	REAP_CAUSE_PREFERENCE, /* a better pair is wanted (AMB-R22) */
+	REAP_CAUSE_FAIL_BACK,  /* a better pair works again */
+	REAP_CAUSE_TEST,       /* does a better pair work? reap_test() */
 };
 const char *reap_cause_name(enum reap_cause cause);
 const char *reap_state_name(enum reap_state state);

@@ -360,12 +360,13 @@ unsigned reap_episode_report(const struct reap_episode *e, struct wire_record ou
 
 /*
  * The peer goes to a pair that we report (6.8), and a test is not to move it
- * either: so it hears of the pair in use only. If nothing but its payload came
- * since the test began, the Probe reports nothing, which says just that (AMB-R7).
- * If not even that came, all that did is reported: its own pair may be dead.
+ * either: so it hears of the pair in use only. If nothing but its payload came,
+ * and just now, the Probe reports nothing, which says just that (AMB-R7).
+ * If not even that came, or the peer probes by itself, all that did is reported:
+ * its own pair may be dead, or believed to be.
  */
-unsigned reap_episode_keep(const struct reap_episode *e, const struct shim6_pair *current, struct wire_record *rec,
-			   unsigned n)
+unsigned reap_episode_keep(const struct reap_episode *e, uint64_t now, const struct shim6_pair *current,
+			   struct wire_record *rec, unsigned n)
 {
 	struct wire_record kept[WIRE_MAX_RECORDS];
 	unsigned n_kept = 0;
@@ -373,7 +374,7 @@ unsigned reap_episode_keep(const struct reap_episode *e, const struct shim6_pair
 	for (unsigned i = 0; i < n; i++)
 		if (shim6_addr_eq(&rec[i].src, &current->peer) && shim6_addr_eq(&rec[i].dst, &current->local))
 			kept[n_kept++] = rec[i];
-	if (n_kept == 0 && !e->heard)
+	if (e->seeks || (n_kept == 0 && (!e->heard || now - e->heard > REAP_TEST_HEARD)))
 		return n;
 	memcpy(rec, kept, n_kept * sizeof(*rec));
 	return n_kept;

@@ -15,6 +15,8 @@
 #define REAP_BURST_SLOW UINT64_C(60000000000)	/* ... then one in this time */
 #define REAP_REPLAY_WITHIN UINT64_C(1000000000) /* PX-19 */
 #define REAP_QUEUED_WITHIN UINT64_C(100000000)	/* probes closer together than their schedule stood in a queue */
+#define REAP_TEST_SILENCE UINT64_C(500000000)	/* what was sent is without an answer */
+#define REAP_TEST_HEARD UINT64_C(1000000000)	/* so long does payload say that the peer's pair works */
 #define REAP_TEST_PATIENCE UINT64_C(2000000000) /* for the current pair to answer in a test */
 
 /* A pair as positions in a candidate set. */
@@ -71,10 +73,12 @@ struct reap_episode {
 	struct shim6_pair wanted;    /* AMB-R22 */
 	bool has_wanted;
 	bool wanted_first; /* its turn has not come yet */
+	bool calm;	   /* it began without a failure */
 	bool put_off;	   /* a report that the test did not follow: */
 	struct shim6_pair reported;
-	bool heard; /* payload or a Keepalive came meanwhile */
-	bool test;  /* wanted is looked at, not moved to (reap_test) */
+	bool seeks;	/* the peer does not only answer: it looks for a pair of its own */
+	uint64_t heard; /* payload or a Keepalive came then; 0: not yet */
+	bool test;	/* wanted is looked at, not moved to (reap_test) */
 
 	/* The schedule (PX-14). */
 	uint64_t next_probe;
@@ -138,8 +142,8 @@ void reap_episode_received(struct reap_episode *e, const struct wire_msg *m);
 /* The received list as it is reported: what is answered first, then newest per pair, then the rest (PN-12). */
 unsigned reap_episode_report(const struct reap_episode *e, struct wire_record out[WIRE_MAX_RECORDS]);
 /* What a test reports of these n records; returns how many. */
-unsigned reap_episode_keep(const struct reap_episode *e, const struct shim6_pair *current, struct wire_record *rec,
-			   unsigned n);
+unsigned reap_episode_keep(const struct reap_episode *e, uint64_t now, const struct shim6_pair *current,
+			   struct wire_record *rec, unsigned n);
 void reap_episode_forget_received(struct reap_episode *e);
 /* Did the peer send this probe before one that we have already seen (AMB-R30)? */
 bool reap_episode_is_old(const struct reap_episode *e, uint32_t nonce);
