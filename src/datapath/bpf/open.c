@@ -75,6 +75,7 @@ static int make_pin_dir(const char *dir, char *err, size_t err_len)
 {
 	char path[DP_PATH_MAX];
 	struct statfs fs;
+	bool made;
 
 	mount_bpffs(dir);
 	snprintf(path, sizeof(path), "%s", dir);
@@ -84,13 +85,15 @@ static int make_pin_dir(const char *dir, char *err, size_t err_len)
 			break;
 		*p = '/';
 	}
-	if (mkdir(dir, 0700) && errno != EEXIST) {
+	made = !mkdir(dir, 0700);
+	if (!made && errno != EEXIST) {
 		snprintf(err, err_len, "cannot create %s: %s; is a bpf file system mounted there (mount -t bpf)?", dir,
 			 strerror(errno));
 		return -1;
 	}
 	if (statfs(dir, &fs) || fs.f_type != BPF_FS_MAGIC) {
-		rmdir(dir);
+		if (made)
+			rmdir(dir);
 		snprintf(err, err_len, "%s is not in a bpf file system: mount one with 'mount -t bpf bpf /sys/fs/bpf'",
 			 dir);
 		return -1;
