@@ -5,6 +5,7 @@
 
 #include "daemon/daemon.h"
 #include "daemon/log.h"
+#include "daemon/trim.h"
 
 #define WAIT_FOR_YOUNGER 3 /* times the hold-off */
 #define EXPLAIN_AFTER UINT64_C(20000000000)
@@ -263,6 +264,7 @@ static void made(void *user, const struct store_set *set, const char *err)
 	hba_load(d->hba);
 	d->autoset.look = daemon_now() + AUTOSET_LOOK;
 	daemon_refresh(d);
+	trim_memory();
 }
 
 static void make(struct daemon *d, uint64_t now, const struct generate_request *req)

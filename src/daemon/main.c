@@ -15,6 +15,7 @@
 #include "daemon/daemon.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
+#include "daemon/trim.h"
 
 #define EXIT_RUNTIME 1
 #define EXIT_USAGE 2
@@ -136,6 +137,7 @@ static bool run(struct daemon *d)
 
 	if (ok) {
 		log_notice("shim6d %s: %u locator(s), %u HBA set(s)", SHIM6_VERSION, d->locals->n, hba_count(d->hba));
+		trim_memory();
 		notify_manager("READY=1");
 		loop_run(d->loop);
 		notify_manager("STOPPING=1");

@@ -6,8 +6,11 @@
  * are read anew when a notification says so (see messages.c), neighbours when a
  * router is new, and everything when the kernel had to drop notifications.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/filter.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@ struct host {
 	struct mnl_socket *events;
 	struct rtnl *asking;
 	struct host_tables tables;
+	bool all_neighbours; /* the filter lets their every state through */
 	bool stale_routes;
 	bool stale_all;
 	void (*changed)(void *user);
@@ -145,6 +149,51 @@ static bool drain(struct host *h)
 	return complete;
 }
 
+/*
+ * Neighbours change their state all the time; that would wake us on a host where
+ * nothing else happens. As long as no router has failed, failing is the only news.
+ */
+static int filter_neighbours(struct host *h, bool all)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELNEIGH), 4, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWNEIGH), 0, 2),
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_state)),
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, htons(NUD_FAILED), 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, all ? UINT32_MAX : 0),
+	};
+	const struct sock_fprog program = { .len = sizeof(code) / sizeof(code[0]), .filter = code };
+
+	if (setsockopt(host_fd(h), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) < 0)
+		return -errno;
+	h->all_neighbours = all;
+	return 0;
+}
+
+static bool a_router_failed(const struct host *h)
+{
+	const struct host_snapshot *s = host_snapshot(h);
+
+	for (unsigned i = 0; i < s->n_routers; i++) {
+		if (s->routers[i].failed)
+			return true;
+	}
+	return false;
+}
+
+/* What came between the reading and the filter is read once more. */
+static void follow_neighbours(struct host *h)
+{
+	bool all = a_router_failed(h);
+
+	if (all == h->all_neighbours || filter_neighbours(h, all) < 0)
+		return;
+	if (all)
+		read_neighbours(h);
+}
+
 void host_dispatch(struct host *h)
 {
 	if (!drain(h) || h->tables.room_again)
@@ -157,6 +206,7 @@ void host_dispatch(struct host *h)
 		if (h->tables.new_router)
 			read_neighbours(h);
 	}
+	follow_neighbours(h);
 	if (h->tables.changed) {
 		h->tables.changed = false;
 		h->changed(h->user);
@@ -201,6 +251,10 @@ struct host *host_open(void (*changed)(void *user), void *user, char *err, size_
 	rc = subscribe(h);
 	if (rc < 0)
 		goto fail;
+	what = "filtering rtnetlink";
+	rc = filter_neighbours(h, false);
+	if (rc < 0)
+		goto fail;
 	what = "opening an rtnetlink socket";
 	h->asking = rtnl_open();
 	if (!h->asking) {
@@ -211,6 +265,7 @@ struct host *host_open(void (*changed)(void *user), void *user, char *err, size_
 	rc = read_all(h);
 	if (rc < 0)
 		goto fail;
+	follow_neighbours(h);
 	h->tables.changed = false;
 	return h;
 fail:

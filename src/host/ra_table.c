@@ -112,8 +112,9 @@ static bool take_prefix(struct ra_table *t, uint64_t now, struct ra_router *r, c
 	p->preferred = p->preferred_until > now;
 	p->on_link = pio->on_link;
 	p->autonomous = pio->autonomous;
-	return moved(p->valid_until, old.valid_until) || moved(p->preferred_until, old.preferred_until) ||
-	       p->preferred != old.preferred || p->on_link != old.on_link || p->autonomous != old.autonomous;
+	return moved(p->valid_until, old.valid_until) ||
+	       (p->preferred && moved(p->preferred_until, old.preferred_until)) || p->preferred != old.preferred ||
+	       p->on_link != old.on_link || p->autonomous != old.autonomous;
 }
 
 bool ra_table_take(struct ra_table *t, uint64_t now, unsigned ifindex, const struct shim6_addr *from,
