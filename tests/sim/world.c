@@ -32,10 +32,14 @@ bool world_chance(struct world *w, unsigned percent)
 
 /* --- topology and traffic ----------------------------------------------- */
 
+bool world_fail_back;
+
 static void draw_config(struct world *w, struct sim_host *h)
 {
 	engine_config_default(&h->config);
 	h->has_config = true;
+	if (!world_fail_back)
+		h->config.fail_back = ENGINE_NEVER;
 	if (world_chance(w, 40))
 		h->config.reap.send_timeout = (10 + world_draw(w, 21)) * SIM_SECOND;
 	if (world_chance(w, 50))
