@@ -70,10 +70,13 @@ static void expect_way(const char *to_and_from, const char *way)
 
 	snprintf(command, sizeof(command), "ip -6 route get %s 2>&1", to_and_from);
 	for (;;) {
-		struct pollfd p = { .fd = host_fd(h), .events = POLLIN };
+		struct pollfd p = { .events = POLLIN };
 
 		if (says(command, way))
 			return;
+		if (!h)
+			break; /* nobody follows */
+		p.fd = host_fd(h);
 		if (poll(&p, 1, PATIENCE_MS) == 0)
 			break;
 		follow();
@@ -105,6 +108,7 @@ static void close_all(bool keep)
 	sadr_close(s, keep);
 	rtnl_close(rtnl);
 	host_close(h);
+	h = NULL;
 }
 
 static void wait_for_carrier(void)
