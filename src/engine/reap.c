@@ -490,7 +490,7 @@ static void step(struct reap *r, enum event event, const struct step *s)
 		r->episode->heard = s->now;
 	if ((c->actions & CHOOSE) && s->good)
 		r->current = *s->good;
-	r->state = (enum reap_state)c->next;
+	r->state = c->next;
 	enter(r, from, s);
 	move_timers(c->actions, s);
 	if (c->actions & KEEPALIVE)
