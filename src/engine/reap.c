@@ -529,21 +529,13 @@ static void first_reported(const struct reap *r, const struct reap_pair_set *rep
 	}
 }
 
-static bool has_pair(const struct reap_episode *e, const struct reap_pair_set *reported, const struct shim6_pair *pair)
-{
-	struct reap_locators set = reap_episode_set(e);
-	struct reap_index at;
-
-	return reap_pair_usable(&set, pair) && reap_pair_find(&set, pair, &at) && reap_set_has(reported, at);
-}
-
 /* Among several: a wanted pair, then the first in order (AMB-R8). In a test the current one; others are put off. */
 static void choose(struct reap *r, uint64_t now, const struct reap_pair_set *reported, struct report *out)
 {
 	struct reap_episode *e = r->episode;
-	bool wanted = e->has_wanted && has_pair(e, reported, &e->wanted);
+	bool wanted = e->has_wanted && reap_episode_has(e, reported, &e->wanted);
 
-	if (wanted && !e->test && !(e->put_off && has_pair(e, reported, &r->current))) {
+	if (wanted && !e->test && !(e->put_off && reap_episode_has(e, reported, &r->current))) {
 		out->good = true;
 		out->pair = e->wanted;
 		return;
@@ -552,7 +544,7 @@ static void choose(struct reap *r, uint64_t now, const struct reap_pair_set *rep
 	first_reported(r, reported, out);
 	if (!must_stay(e, now) || !out->good)
 		return;
-	if (has_pair(e, reported, &r->current)) {
+	if (reap_episode_has(e, reported, &r->current)) {
 		out->pair = r->current;
 		return;
 	}
@@ -825,12 +817,20 @@ static bool hears_no_more(const struct reap *r, const struct step *s)
 	       s->t->send_t0 && s->now > s->t->send_t0 + REAP_TEST_SILENCE;
 }
 
-/* It is a failure, then. What others than the pair in use answered may have died since: it is asked anew, first. */
+/*
+ * It is a failure, then. A third pair that answered was probed after the one in use, and is good enough. The one that
+ * was tested came first, and may have died since: it is asked anew.
+ */
 static void grow_serious(struct reap *r, struct step *s)
 {
 	struct reap_episode *e = r->episode;
 	enum event event = hears_no_more(r, s) ? E4_SEND_EXPIRES : E5_PROBE_DUE;
+	struct reap_locators set = reap_episode_set(e);
 
+	if (e->put_off && !shim6_pair_eq(&e->reported, &e->wanted) && reap_pair_alive(&set, &e->reported)) {
+		event = E8_PROBE_INBOUND_OK; /* the report, later */
+		s->good = &e->reported;
+	}
 	e->calm = e->test = e->has_wanted = false;
 	if (e->put_off)
 		reap_episode_want(e, &e->reported);

@@ -110,6 +110,14 @@ bool reap_episode_update(struct reap_episode *e, const struct reap_locators *l)
 	return news;
 }
 
+bool reap_episode_has(const struct reap_episode *e, const struct reap_pair_set *pairs, const struct shim6_pair *pair)
+{
+	struct reap_locators set = reap_episode_set(e);
+	struct reap_index at;
+
+	return reap_pair_usable(&set, pair) && reap_pair_find(&set, pair, &at) && reap_set_has(pairs, at);
+}
+
 /* --- schedule ------------------------------------------------------------- */
 
 static bool take(const struct reap_episode *e, const struct shim6_pair *pair, uint16_t refused, struct reap_index *out)

@@ -124,6 +124,8 @@ bool reap_episode_update(struct reap_episode *e, const struct reap_locators *l);
  * InboundOk. false: there is none. */
 bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current, bool inbound, uint16_t refused,
 		       struct reap_index *out);
+/* Is the pair one of these, and of use? */
+bool reap_episode_has(const struct reap_episode *e, const struct reap_pair_set *pairs, const struct shim6_pair *pair);
 struct shim6_pair reap_episode_pair(const struct reap_episode *e, struct reap_index i);
 /* A timed probe left on the pair. */
 void reap_episode_tried(struct reap_episode *e, uint64_t now, bool inbound, struct reap_index i);

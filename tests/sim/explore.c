@@ -24,15 +24,11 @@ struct options {
 
 static void usage(FILE *out)
 {
-	fputs("usage: sim-explore [--seed N|random] [--runs N] [--until S] [--jobs N] [--fail-back] [--chart]\n"
-	      "                   [--quiet]\n"
+	fputs("usage: sim-explore [--seed N|random] [--runs N] [--until S] [--jobs N] [--chart] [--quiet]\n"
 	      "  --seed N    the first seed (1); the runs have the seeds N, N+1, ...; random: one of its own\n"
 	      "  --runs N    how many (1000)\n"
 	      "  --until S   seconds of faults in each run, before it has to heal (120)\n"
 	      "  --jobs N    processes (1)\n"
-	      "  --fail-back go back to better pairs, as hosts do by default; about one run in 8000 then passes the "
-	      "bound\n"
-	      "              of 16.4, when a better pair is tested just as the one in use dies\n"
 	      "  --chart     print the message sequence chart of each run\n"
 	      "  --quiet     nothing but failures and the last line\n",
 	      out);
@@ -140,15 +136,10 @@ static bool number(const char *text, unsigned long long *out)
 static bool parse(int argc, char **argv, struct options *o)
 {
 	static const struct option known[] = {
-		{ "seed", required_argument, NULL, 's' },
-		{ "runs", required_argument, NULL, 'r' },
-		{ "until", required_argument, NULL, 'u' },
-		{ "jobs", required_argument, NULL, 'j' },
-		{ "chart", no_argument, NULL, 'c' },
-		{ "quiet", no_argument, NULL, 'q' },
-		{ "fail-back", no_argument, NULL, 'b' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+		{ "seed", required_argument, NULL, 's' },  { "runs", required_argument, NULL, 'r' },
+		{ "until", required_argument, NULL, 'u' }, { "jobs", required_argument, NULL, 'j' },
+		{ "chart", no_argument, NULL, 'c' },	   { "quiet", no_argument, NULL, 'q' },
+		{ "help", no_argument, NULL, 'h' },	   { 0 },
 	};
 	unsigned long long n = 0;
 	int c;
@@ -180,8 +171,6 @@ static bool parse(int argc, char **argv, struct options *o)
 			o->until = (unsigned)n;
 		else if (c == 'j')
 			o->jobs = (unsigned)n;
-		else if (c == 'b')
-			world_fail_back = true;
 		else if (c == 'c')
 			o->chart = true;
 		else

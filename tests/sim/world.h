@@ -47,9 +47,6 @@ void fault_random(struct world *w);
 void fault_revive(struct world *w, bool all);
 void fault_heal(struct world *w);
 
-/* Whether hosts go back to better pairs, which is not within the bound of 16.4 in every run. */
-extern bool world_fail_back;
-
 /* The run of a seed; faults take so many seconds. false: an invariant broke. */
 bool world_run(uint64_t seed, unsigned seconds, FILE *chart, struct world_result *out);
 
