@@ -205,14 +205,37 @@ static bool is_off_link(const struct ra_table *ra, const struct host_address *a)
 	return said;
 }
 
-static void plan_prefix(struct sadr *s, const struct host_address *a, const struct host_router *r, bool on_link)
+static struct prefix prefix_of(const struct host_address *a)
 {
-	struct prefix x = {
-		.ifindex = a->ifindex, .addr = a->addr, .len = a->prefix_len, .router = r->gateway, .on_link = on_link
-	};
+	struct prefix x = { .ifindex = a->ifindex, .addr = a->addr, .len = a->prefix_len };
 
 	for (unsigned bit = x.len; bit < 128; bit++)
 		x.addr.b[bit / 8] &= (uint8_t) ~(0x80 >> bit % 8);
+	return x;
+}
+
+/*
+ * Where no router has advertised the prefix: the one that has it now, as after a
+ * restart or when the link was down, before anybody has spoken; else the first.
+ */
+static const struct host_router *other_router_of(struct sadr *s, const struct host_snapshot *snap,
+						 const struct host_address *a)
+{
+	const struct prefix x = prefix_of(a), *was = find_prefix(&s->now, x.ifindex, &x.addr, x.len);
+	const struct uplink *u = was ? find_table(&s->now, was->table) : NULL;
+	const struct host_router *r = u ? default_router(snap, u->ifindex, &u->router) : NULL;
+
+	if (r && !r->failed && plan_uplink(s, a->ifindex, &r->gateway))
+		return r;
+	return router_of(snap, a->ifindex);
+}
+
+static void plan_prefix(struct sadr *s, const struct host_address *a, const struct host_router *r, bool on_link)
+{
+	struct prefix x = prefix_of(a);
+
+	x.router = r->gateway;
+	x.on_link = on_link;
 	if (find_prefix(&s->next, x.ifindex, &x.addr, x.len))
 		return;
 	if (s->next.n_prefixes == SADR_MAX_PREFIXES) {
@@ -282,7 +305,7 @@ static void make_plan(struct sadr *s, const struct host_snapshot *snap, const st
 			continue;
 		r = advertiser_of(snap, ra, a);
 		if (!r || !plan_uplink(s, a->ifindex, &r->gateway))
-			r = router_of(snap, a->ifindex);
+			r = other_router_of(s, snap, a);
 		plan_prefix(s, a, r, !is_off_link(ra, a));
 	}
 	assign_tables(s);
