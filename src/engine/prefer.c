@@ -445,6 +445,15 @@ uint64_t prefer_deadline(const struct context *c, const struct shim6_stamps *st)
 	return b->paused && !b->asked && unused(b, st) ? ENGINE_NEVER : b->due;
 }
 
+/*
+ * The Send Timeout is near: the pair in use may have failed, and a test, which gives it two seconds, would hold up the
+ * search.
+ */
+static bool search_is_near(const struct context *c, const struct shim6_stamps *st, uint64_t now)
+{
+	return st && st->send_t0 && now + 2 * SECOND >= st->send_t0 + c->reap.send_timeout;
+}
+
 bool prefer_timer(struct engine *e, struct context *c, uint64_t now, const struct shim6_stamps *st)
 {
 	struct better *b = c->better;
@@ -468,6 +477,8 @@ bool prefer_timer(struct engine *e, struct context *c, uint64_t now, const struc
 		}
 		if (!aim(c))
 			prefer_stop(c);
+		else if (!b->asked && search_is_near(c, st, now))
+			b->due = now + SETTLE;
 		else if (now >= b->due)
 			return act(e, c, now);
 	}

@@ -141,47 +141,7 @@ struct step {
 	bool news;			  /* it reports, for the first time, a probe that sought a pair */
 };
 
-/* --- names and configuration ---------------------------------------------- */
-
-const char *reap_cause_name(enum reap_cause cause)
-{
-	switch (cause) {
-	case REAP_CAUSE_NONE:
-		return "none";
-	case REAP_CAUSE_SEND_TIMEOUT:
-		return "send-timeout";
-	case REAP_CAUSE_PEER_PROBE:
-		return "peer-probe";
-	case REAP_CAUSE_LOCAL_DOWN:
-		return "local-down";
-	case REAP_CAUSE_PEER_BROKEN:
-		return "peer-broken";
-	case REAP_CAUSE_HINT:
-		return "hint";
-	case REAP_CAUSE_COMMAND:
-		return "command";
-	case REAP_CAUSE_PREFERENCE:
-		return "preference";
-	case REAP_CAUSE_FAIL_BACK:
-		return "fail-back";
-	case REAP_CAUSE_TEST:
-		return "test";
-	}
-	return "unknown";
-}
-
-const char *reap_state_name(enum reap_state state)
-{
-	switch (state) {
-	case REAP_OPERATIONAL:
-		return "Operational";
-	case REAP_EXPLORING:
-		return "Exploring";
-	case REAP_INBOUND_OK:
-		return "InboundOk";
-	}
-	return "unknown";
-}
+/* --- configuration -------------------------------------------------------- */
 
 void reap_config_default(struct reap_config *c)
 {
@@ -417,6 +377,7 @@ static bool episode_begin(struct reap *r, const struct step *s)
 		reap_episode_want(r->episode, s->wanted);
 	r->episode->test = s->test && r->episode->has_wanted;
 	r->episode->calm = s->cause >= REAP_CAUSE_PREFERENCE;
+	r->episode->serious = s->now + REAP_TEST_PATIENCE;
 	r->episodes++;
 	return true;
 }
@@ -807,7 +768,7 @@ static void keepalive_timer(struct reap *r, const struct step *s)
 /* What began while all was well should be over by now. */
 static bool overdue(const struct reap *r, uint64_t now)
 {
-	return exploring(r) && r->episode->calm && now >= r->episode->began + REAP_TEST_PATIENCE;
+	return exploring(r) && r->episode->calm && now >= r->episode->serious;
 }
 
 /* InboundOk says that we hear the peer; a last packet that came just after a calm beginning does not. */
@@ -819,15 +780,23 @@ static bool hears_no_more(const struct reap *r, const struct step *s)
 
 /*
  * It is a failure, then. A third pair that answered was probed after the one in use, and is good enough. The one that
- * was tested came first, and may have died since: it is asked anew.
+ * was tested came first, and may have died since: it is asked anew, and before the third is taken.
  */
 static void grow_serious(struct reap *r, struct step *s)
 {
 	struct reap_episode *e = r->episode;
 	enum event event = hears_no_more(r, s) ? E4_SEND_EXPIRES : E5_PROBE_DUE;
 	struct reap_locators set = reap_episode_set(e);
+	bool third = e->put_off && !shim6_pair_eq(&e->reported, &e->wanted) && reap_pair_alive(&set, &e->reported);
 
-	if (e->put_off && !shim6_pair_eq(&e->reported, &e->wanted) && reap_pair_alive(&set, &e->reported)) {
+	if (third && e->test && r->test_passed) {
+		e->test = false;
+		e->serious = s->now + REAP_TEST_SILENCE;
+		reap_episode_want(e, &e->wanted);
+		step(r, event, s);
+		return;
+	}
+	if (third) {
 		event = E8_PROBE_INBOUND_OK; /* the report, later */
 		s->good = &e->reported;
 	}
@@ -874,7 +843,7 @@ uint64_t reap_deadline(const struct reap *r, uint64_t now, const struct reap_tim
 	uint64_t at = REAP_NEVER;
 
 	if (exploring(r) && r->episode->calm)
-		at = r->episode->began + REAP_TEST_PATIENCE;
+		at = r->episode->serious;
 	if (r->state == EX)
 		return earlier(r->episode->next_probe, at);
 	if (r->state == IN)

@@ -74,6 +74,7 @@ struct reap_episode {
 	bool has_wanted;
 	bool wanted_first; /* its turn has not come yet */
 	bool calm;	   /* it began without a failure */
+	uint64_t serious;  /* until then */
 	bool put_off;	   /* a report that the test did not follow: */
 	struct shim6_pair reported;
 	bool seeks;	/* the peer does not only answer: it looks for a pair of its own */

@@ -286,3 +286,31 @@ void crossing_updates(struct scene *x)
 		WANT(on(A, &ulid, &best));
 	}
 }
+
+/* The other pair dies in the moment in which the first one comes back: tests do not hold up the search. */
+void second_failure(struct scene *x)
+{
+	uint64_t worst = 0;
+
+	for (unsigned i = 0; i < 100 && !x->s->stop; i++) {
+		struct engine_config c;
+		struct sim_flow *f;
+
+		scene_anew(x, 400 + i, 2, 2, 2);
+		c = x->s->config;
+		c.reap.send_timeout = 10 * SIM_SECOND;
+		sim_reconfigure(A, &c);
+		sim_reconfigure(B, &c);
+		away(x, 50 * SIM_MS);
+		f = &x->s->flow[0];
+		sim_run(x->s, i * 100 * SIM_MS);
+		first_pair(x, false);
+		sim_cut_locator(x->s, 1, 1, true);
+		f->longest_gap = 0;
+		sim_run(x->s, 25 * SIM_SECOND);
+		if (f->longest_gap > worst)
+			worst = f->longest_gap;
+		WANT(f->longest_gap < 11200 * SIM_MS); /* S with its jitter, and two probes */
+	}
+	printf("# second failure: worst outage %.1f s\n", (double)worst / 1e9);
+}

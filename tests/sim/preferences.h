@@ -11,6 +11,7 @@ void fail_back_hold_downs(struct scene *x);
 void route_flap(struct scene *x);
 void dead_for_an_hour(struct scene *x);
 void failed_again(struct scene *x);
+void second_failure(struct scene *x);
 void preferences_at_both_ends(struct scene *x);
 void crossing_updates(struct scene *x);
 

@@ -800,6 +800,7 @@ static const struct scenario {
 	{ "route-flap", route_flap },
 	{ "dead-for-an-hour", dead_for_an_hour },
 	{ "failed-again", failed_again },
+	{ "second-failure", second_failure },
 	{ "preferences-at-both-ends", preferences_at_both_ends },
 	{ "crossing-updates", crossing_updates },
 	{ "update-supersession", update_supersession },
