@@ -190,6 +190,11 @@ const char *config_key_name(const struct config_key *k)
 	return k->name;
 }
 
+bool config_key_adds_up(const struct config_key *k)
+{
+	return k->type == TYPE_PREFIXES;
+}
+
 void config_key_expects(const struct config_key *k, char *out, size_t len)
 {
 	size_t used;
@@ -616,7 +621,7 @@ static int take_key(void *user, const char *section, const char *name, const cha
 	if (p->interface)
 		base = p->interface;
 	seen = &p->seen[p->interface ? p->interface - p->c->interfaces + 1 : 0][k - keys];
-	if (*seen && k->type != TYPE_PREFIXES) {
+	if (*seen && !config_key_adds_up(k)) {
 		refuse(p, "%s: given twice, first in line %d", name, *seen);
 		return 1;
 	}

@@ -99,6 +99,7 @@ struct config_key;
 const struct config_key *config_key(unsigned i);
 const char *config_key_section(const struct config_key *k);
 const char *config_key_name(const struct config_key *k);
+bool config_key_adds_up(const struct config_key *k); /* it may be given several times */
 /* What the key accepts ("whole number from 10 to 100 (s)"). */
 void config_key_expects(const struct config_key *k, char *out, size_t len);
 /* Its value as the file would say it; name: the one of an [interface] or [prefix] key, else NULL. */

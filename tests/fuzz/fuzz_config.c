@@ -37,12 +37,20 @@ static struct memory_file open_memory(void)
 	return f;
 }
 
-/* One line for each prefix: a line of the file has a bound, a list may be longer. */
+/* One line for each part of what adds up: a line of the file has a bound, a list may be longer. */
 static void write_key(FILE *out, const struct config *c, const struct config_key *k, const char *interface)
 {
-	char value[VALUE_MAX], *rest = value, *word;
+	char value[VALUE_MAX], usual[VALUE_MAX], *rest = value, *word;
+	static struct config defaults;
 
+	config_default(&defaults);
+	config_value(&defaults, k, interface, usual, sizeof(usual));
 	config_value(c, k, interface, value, sizeof(value));
+	if (!config_key_adds_up(k)) {
+		if (strcmp(value, usual) != 0) /* the default group needs not exist, one that is given must */
+			fprintf(out, "%s=%s\n", config_key_name(k), value);
+		return;
+	}
 	while ((word = strsep(&rest, ","))) {
 		word += strspn(word, " ");
 		if (*word)
