@@ -262,6 +262,8 @@ bool context_project(struct engine *e, struct context *c, uint64_t now)
 		bool told = c->initiator || c->installed;
 
 		count(e, C_limit_datapath);
+		if (c->initiator && !c->fii)
+			negative_add(e, now, &c->ulid, ENGINE_E_FAILED); /* or the next packet would begin it anew */
 		context_free(e, c, now, told ? ENGINE_WHY_DATAPATH : ENGINE_WHY_NONE);
 		return false;
 	}

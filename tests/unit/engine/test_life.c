@@ -252,6 +252,29 @@ static void datapath_refuses(void **state)
 	sim_free(s);
 }
 
+/* C-14: so is who began it, and traffic that goes on does not begin it anew at each packet */
+static void datapath_refuses_who_begins(void **state)
+{
+	struct sim *s = two_hosts(1);
+	struct shim6_pair ulid = ab(s);
+
+	(void)state;
+	A->refuse_install = true;
+	for (unsigned i = 0; i < 500; i++) {
+		engine_trigger(A->engine, s->now, &ulid);
+		sim_run(s, 100 * SIM_MS);
+	}
+	assert_int_equal(sim_context_count(A), 0);
+	assert_int_equal(sim_counter(A, "limit_datapath"), 1);
+	assert_int_equal(sim_counter(A, "tx_i1"), 1);
+	A->refuse_install = false;
+	sim_run(s, 20 * SIM_SECOND);
+	engine_trigger(A->engine, s->now, &ulid);
+	sim_run(s, SIM_SECOND);
+	assert_int_equal(state_of(A, &ulid), ENGINE_ESTABLISHED);
+	sim_free(s);
+}
+
 /* An engine that is freed tells so and takes its projections along, unless it is to be quiet */
 static void shutdown_tells(void **state)
 {
@@ -315,7 +338,8 @@ int main(void)
 		cmocka_unit_test(t141_gc_plain_traffic), cmocka_unit_test(k08_unanswered_context_goes),
 		cmocka_unit_test(t142_ulid_expire),	 cmocka_unit_test(t143_link_flap),
 		cmocka_unit_test(t145_save_restore),	 cmocka_unit_test(z08_limits),
-		cmocka_unit_test(datapath_refuses),	 cmocka_unit_test(shutdown_tells),
+		cmocka_unit_test(datapath_refuses),	 cmocka_unit_test(datapath_refuses_who_begins),
+		cmocka_unit_test(shutdown_tells),
 #ifdef __GLIBC__
 		cmocka_unit_test(memory_per_context),
 #endif
