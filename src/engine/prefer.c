@@ -339,6 +339,11 @@ void prefer_ended(struct engine *e, struct context *c, const struct liveness *v)
 		b->crossed = 0;
 		b->moving = false;
 		b->due = v->now + PREFERENCE_GAP * SECOND;
+	} else if (b && b->testing && !switched && v->elapsed > REAP_TEST_PATIENCE) {
+		/* the test became a search, for nothing: where pairs work in one direction only, each might */
+		failed(c);
+		forget_tests(b);
+		b->due = v->now + PREFERENCE_GAP * SECOND + hold_down(e, c);
 	}
 	if (!switched)
 		return;

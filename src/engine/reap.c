@@ -801,6 +801,9 @@ static void grow_serious(struct reap *r, struct step *s)
 		s->good = &e->reported;
 	}
 	e->calm = e->test = e->has_wanted = false;
+	/* what the test used up of the first, dense probes is not missed in the search */
+	e->inbound_bursts = (struct reap_burst_limit){ 0 };
+	e->slot = 0;
 	if (e->put_off)
 		reap_episode_want(e, &e->reported);
 	if (e->put_off || event == E4_SEND_EXPIRES)

@@ -44,6 +44,8 @@ enum reap_cause {
 const char *reap_cause_name(enum reap_cause cause);
 const char *reap_state_name(enum reap_state state);
 
+#define REAP_TEST_PATIENCE UINT64_C(2000000000) /* for the current pair to answer in a test; then it is a search */
+
 enum reap_locator_flag {
 	REAP_LOC_DOWN = 1u << 0,   /* local: not operational (link down); peer: BROKEN. Probed last */
 	REAP_LOC_GONE = 1u << 1,   /* no longer ours or theirs: never probed, never used (PX-21) */

@@ -186,6 +186,10 @@ bool reap_episode_next(struct reap_episode *e, const struct shim6_pair *current,
 
 	if (e->wanted_first && take(e, &e->wanted, refused, out))
 		return true;
+	/* A test is over when the pair in use answers; it may be in use because nothing else works, though said to be
+	 * down. */
+	if (e->test && take(e, current, refused, out) && is_due(e, *out, TURN_NEITHER))
+		return true;
 	if (e->replay && take(e, &e->last_pair, refused, out))
 		return true;
 	n = reap_order(&set, current, order);

@@ -17,7 +17,6 @@
 #define REAP_QUEUED_WITHIN UINT64_C(100000000)	/* probes closer together than their schedule stood in a queue */
 #define REAP_TEST_SILENCE UINT64_C(500000000)	/* what was sent is without an answer */
 #define REAP_TEST_HEARD UINT64_C(1000000000)	/* so long does payload say that the peer's pair works */
-#define REAP_TEST_PATIENCE UINT64_C(2000000000) /* for the current pair to answer in a test */
 
 /* A pair as positions in a candidate set. */
 struct reap_index {

@@ -12,7 +12,7 @@
 #include "watch.h"
 
 /* Where each direction has a pair of its own, the ends may miss each other for a while; payload stays where it is. */
-#define A_MOMENT (60 * SIM_SECOND)
+#define A_MOMENT (10 * SIM_SECOND)
 #define OWN_PER_CONTEXT 24 /* control messages of our own accord in a second (PX-14, PX-20) */
 #define TIMERS_PER_CONTEXT 48
 #define MEMORY_PER_CONTEXT 12288 /* an episode, a handshake and an update at once */

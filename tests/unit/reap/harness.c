@@ -286,6 +286,13 @@ void node_explore(struct node *n, uint64_t now, enum reap_cause cause, const str
 	leave_verb(n);
 }
 
+void node_test(struct node *n, uint64_t now, const struct shim6_pair *pair)
+{
+	enter_verb(n, now);
+	reap_test(&n->r, now, &n->t, &n->l, pair);
+	leave_verb(n);
+}
+
 void node_locators(struct node *n, uint64_t now, enum reap_cause cause)
 {
 	enter_verb(n, now);

@@ -127,6 +127,7 @@ void node_advance(struct node *n, uint64_t until); /* runs the machine's own dea
 void node_keepalive(struct node *n, uint64_t now, const struct shim6_pair *arrival);
 void node_probe(struct node *n, uint64_t now, const struct shim6_pair *arrival, const struct probe_message *p);
 void node_explore(struct node *n, uint64_t now, enum reap_cause cause, const struct shim6_pair *wanted);
+void node_test(struct node *n, uint64_t now, const struct shim6_pair *pair);
 void node_locators(struct node *n, uint64_t now, enum reap_cause cause);
 void node_payload_sent(struct node *n, uint64_t now);
 void node_payload_received(struct node *n, uint64_t now);

@@ -635,6 +635,45 @@ static void memory_lasts_until_the_grace_is_over(void **state)
 	assert_true(n.deadline == REAP_NEVER);
 }
 
+/* A test asks the pair in use next, even one that is said to be down: its answer is what ends the test. */
+static void test_asks_the_pair_in_use_second(void **state)
+{
+	struct shim6_pair better = pair_of(0, 1, 1), current = pair_of(0, 0, 0);
+
+	(void)state;
+	n.peer[0].flags = REAP_LOC_DOWN;
+	node_tx(&n, START);
+	node_test(&n, START, &better);
+	node_rx(&n, START + 20 * MSEC); /* the peer is heard: InboundOk */
+	node_advance(&n, START + 700 * MSEC);
+	assert_true(shim6_pair_eq(&log_nth(&n, LOG_PROBE, 0)->pair, &better));
+	for (unsigned i = 1; i < log_count(&n, LOG_PROBE); i++) {
+		const struct log_entry *e = log_nth(&n, LOG_PROBE, i);
+
+		if (shim6_pair_eq(&e->pair, &better))
+			continue; /* the answer to payload */
+		assert_true(shim6_pair_eq(&e->pair, &current));
+		return;
+	}
+	fail_msg("the pair in use was not asked");
+}
+
+/* A test that is not over in time is a search, with all the dense probes of one. */
+static void test_becomes_a_search(void **state)
+{
+	struct shim6_pair better = pair_of(0, 1, 1);
+	unsigned in_calm;
+
+	(void)state;
+	node_tx(&n, START);
+	node_test(&n, START, &better);
+	node_advance(&n, START + 2 * SEC - 1);
+	in_calm = log_count(&n, LOG_PROBE);
+	node_advance(&n, START + 4 * SEC);
+	assert_int_equal(n.r.state, REAP_EXPLORING);
+	assert_in_range(log_count(&n, LOG_PROBE) - in_calm, 3, 5); /* one each half a second, again */
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -671,6 +710,8 @@ int main(void)
 		TEST(px_20_confirmation_in_a_hurry),
 		TEST(amb_r8_probes_from_a_queue),
 		TEST(memory_lasts_until_the_grace_is_over),
+		TEST(test_asks_the_pair_in_use_second),
+		TEST(test_becomes_a_search),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
