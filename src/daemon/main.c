@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -211,7 +212,9 @@ int main(int argc, char **argv)
 		log_set_debug(d->opt.debug || d->config.debug);
 		signal(SIGPIPE, SIG_IGN);
 		raise_file_limit();
-		close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC); /* what came with us is not for hooks */
+		/* What came with us, files and rights, is not for hooks. */
+		close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+		prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
 		rc = locked(d, action) ? 0 : EXIT_RUNTIME;
 	}
 	free(d);

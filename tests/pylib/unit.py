@@ -27,7 +27,11 @@ def unprivileged(names, user=65534):
             "--inh-caps", caps, "--ambient-caps", caps]
 
 
-def status(pid):
+def read_status(path):
     """What /proc tells of a process, by name."""
-    with open(f"/proc/{pid}/status") as f:
+    with open(path) as f:
         return dict(l.rstrip("\n").split(":\t", 1) for l in f if ":\t" in l)
+
+
+def status(pid):
+    return read_status(f"/proc/{pid}/status")
