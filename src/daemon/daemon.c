@@ -209,8 +209,10 @@ static void host_changed(void *user)
 	struct daemon *d = user;
 
 	/* The first snapshot comes before there is anybody to tell. */
-	if (d->engine)
-		daemon_refresh(d);
+	if (!d->engine)
+		return;
+	daemon_refresh(d);
+	datapath_restore(d->dp);
 }
 
 /* --- start ---------------------------------------------------------------- */

@@ -73,6 +73,9 @@ int datapath_detach(struct datapath *dp, unsigned ifindex);
 /* The complete set of local addresses. Each ULID in use is kept on shim0 as well. 0 or negative errno. */
 int datapath_set_local(struct datapath *dp, const struct datapath_local *locals, unsigned n);
 
+/* Something of the host has changed: put back what others took out of the routing rules. */
+void datapath_restore(struct datapath *dp);
+
 /* Projections: 0 or negative errno (-ENOSPC full, -EEXIST tag or ULID pair of another slot). Atomic per packet. */
 int datapath_install(struct datapath *dp, uint32_t slot, const struct shim6_projection *p);
 void datapath_remove(struct datapath *dp, uint32_t slot);

@@ -482,6 +482,115 @@ static void test_other_layout(void **state)
 	busy();
 }
 
+static char *rules_of(const struct lab_host *h, bool only)
+{
+	char *text = calloc(1, STATE_MAX);
+	FILE *p;
+
+	assert_non_null(text);
+	enter(h);
+	p = popen(only ? "ip -6 rule | grep 'lookup 553[34]'" : "ip -6 rule", "r");
+	assert_non_null(p);
+	assert_true(fread(text, 1, STATE_MAX - 1, p) > 0 || only);
+	pclose(p);
+	return text;
+}
+
+/* Another program takes the rules away, as systemd-networkd does when it starts: they come back, while there are
+ * routes. */
+static void test_rules_are_put_back(void **state)
+{
+	char *none = rules_of(&A, false), *both;
+
+	(void)state;
+	busy();
+	both = rules_of(&A, true);
+	assert_non_null(strstr(both, "lookup 5533"));
+	assert_non_null(strstr(both, "lookup 5534"));
+	for (unsigned i = 0; i < 2; i++) {
+		enter(&A);
+		sh("ip -6 rule del priority %u", A.cfg.rule_priority + i);
+		datapath_restore(A.dp);
+		assert_same(strdup(both), rules_of(&A, true));
+	}
+	contexts(&ulids);
+	enter(&A);
+	datapath_restore(A.dp);
+	assert_same(none, rules_of(&A, false));
+	free(both);
+}
+
+/* A process that ended between its last routes and their rules leaves none for ever. */
+static void test_takeover_without_routes(void **state)
+{
+	char *none = rules_of(&A, false);
+
+	(void)state;
+	enter(&A);
+	datapath_close(A.dp);
+	for (unsigned i = 0; i < 2; i++)
+		sh("ip -6 rule add fwmark 0/0x8000000 %s lookup %u priority %u protocol 140", i ? "" : "ipproto tcp",
+		   A.cfg.route_table + 1 - i, A.cfg.rule_priority + i);
+	lab_open(&A);
+	assert_same(none, rules_of(&A, false));
+}
+
+/* Octets of maps in our memory. */
+static unsigned long mapped(void)
+{
+	unsigned long from, to, sum = 0;
+	char line[512];
+	FILE *maps = fopen("/proc/self/maps", "re");
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps)) {
+		if (strstr(line, "bpf-map") && sscanf(line, "%lx-%lx", &from, &to) == 2)
+			sum += to - from;
+	}
+	fclose(maps);
+	return sum;
+}
+
+/* Of the activity only the parts with slots in use are mapped; the last one is shorter than the others. */
+static void test_activity_in_parts(void **state)
+{
+	const uint32_t slots = 2 * DP_ACTIVITY_PART + 33,
+		       at[] = { 0, DP_ACTIVITY_PART - 1, DP_ACTIVITY_PART, slots - 1 };
+	const unsigned long part = DP_ACTIVITY_PART * sizeof(struct sb_activity), grows[] = { part, 0, part, 8192 };
+	int b = udp_at(&B, "2001:db8:b1::1", 7001, "2001:db8:a1::1", 7000);
+	int a = udp_at(&A, "2001:db8:a1::1", 7000, "2001:db8:b1::1", 7001);
+	struct shim6_projection p = { .ulid = ulids, .current = ulids, .ct_local = TAG_A, .ct_peer = TAG_B };
+	struct datapath_events none = { 0 };
+	unsigned long before, nothing;
+	struct shim6_stamps s;
+	char err[256] = "";
+
+	(void)state;
+	enter(&A);
+	datapath_close(A.dp);
+	nothing = mapped();
+	A.cfg.max_contexts = slots;
+	A.dp = datapath_bpf_open(&A.cfg, &none, NULL, err, sizeof(err));
+	if (!A.dp)
+		fail_msg("%s", err);
+	lab_set_local(&A);
+	lab_attach(&A);
+	for (unsigned i = 0; i < 4; i++) {
+		enter(&A);
+		before = mapped();
+		assert_int_equal(datapath_install(A.dp, at[i], &p), 0);
+		assert_int_equal(mapped() - before, grows[i]);
+		udp_exchange(a, b, 100);
+		assert_true(datapath_stamps(A.dp, at[i], &s));
+		assert_int_equal(s.tx_packets, 1);
+		datapath_remove(A.dp, at[i]);
+	}
+	datapath_close(A.dp);
+	assert_int_equal(mapped(), nothing);
+	lab_open(&A);
+	close(a), close(b);
+}
+
 static void refuses(struct datapath_config c, const char *word)
 {
 	struct datapath_events none = { 0 };
@@ -571,6 +680,9 @@ int main(void)
 		T(test_ulid_outlives_its_interface),
 		T(test_killed),
 		T(test_other_layout),
+		T(test_rules_are_put_back),
+		T(test_takeover_without_routes),
+		T(test_activity_in_parts),
 		T(test_refusals),
 		T(test_install_refusals),
 	};

@@ -4,6 +4,7 @@
  * to it and goes after them; each of these writes replaces one map element as a
  * whole, so a packet sees the old projection or the new one (never parts).
  */
+#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "datapath/bpf/dp.h"
@@ -29,20 +30,44 @@ static int fd_quote(const struct datapath *dp)
 	return bpf_map__fd(dp->skel->maps.s6_by_quote);
 }
 
-/* All of it is resident at once: an idle host does without. */
-static int map_activity(struct datapath *dp)
+/* Of a slot in use or about to be. */
+static struct sb_activity *activity(const struct datapath *dp, uint32_t slot)
 {
+	return dp->activity[slot / DP_ACTIVITY_PART] + slot % DP_ACTIVITY_PART;
+}
+
+/* Octets of a part; the last one may be shorter. */
+static size_t part_size(const struct datapath *dp, uint32_t part)
+{
+	uint32_t left = dp->cfg.max_contexts - part * DP_ACTIVITY_PART;
+
+	return (left < DP_ACTIVITY_PART ? left : DP_ACTIVITY_PART) * sizeof(struct sb_activity);
+}
+
+/* What is mapped is resident at once: only parts that had a slot in use are. */
+static int map_activity(struct datapath *dp, uint32_t slot)
+{
+	uint32_t part = slot / DP_ACTIVITY_PART;
+	off_t at = (off_t)part * DP_ACTIVITY_PART * (off_t)sizeof(struct sb_activity);
 	void *mapped;
 
-	if (dp->activity)
+	if (dp->activity[part])
 		return 0;
-	dp->activity_len = dp->cfg.max_contexts * sizeof(struct sb_activity);
-	mapped = mmap(NULL, dp->activity_len, PROT_READ | PROT_WRITE, MAP_SHARED,
-		      bpf_map__fd(dp->skel->maps.s6_activity), 0);
+	mapped = mmap(NULL, part_size(dp, part), PROT_READ | PROT_WRITE, MAP_SHARED,
+		      bpf_map__fd(dp->skel->maps.s6_activity), at);
 	if (mapped == MAP_FAILED)
 		return -errno;
-	dp->activity = mapped;
+	dp->activity[part] = mapped;
 	return 0;
+}
+
+void dp_unmap_activity(struct datapath *dp)
+{
+	for (uint32_t part = 0; dp->activity && part < DP_ACTIVITY_PARTS(dp->cfg.max_contexts); part++) {
+		if (dp->activity[part])
+			munmap(dp->activity[part], part_size(dp, part));
+	}
+	free(dp->activity);
 }
 
 static struct sb_quote_key quote_key(const struct shim6_projection *p)
@@ -60,7 +85,7 @@ static int put(int fd, const void *key, const void *value)
 /* What processors keep at hand of this slot holds no longer. After the writes, see find_in_table(). */
 static void write_ends(struct datapath *dp, uint32_t slot)
 {
-	__atomic_add_fetch(&dp->activity[slot].epoch, 1, __ATOMIC_SEQ_CST);
+	__atomic_add_fetch(&activity(dp, slot)->epoch, 1, __ATOMIC_SEQ_CST);
 }
 
 static int write_maps(struct datapath *dp, uint32_t slot, const struct shim6_projection *p)
@@ -142,14 +167,14 @@ int datapath_install(struct datapath *dp, uint32_t slot, const struct shim6_proj
 		return -EINVAL;
 	s = &dp->slots[slot];
 	rc = check_free(dp, slot, p);
-	rc = rc ? rc : map_activity(dp);
+	rc = rc ? rc : map_activity(dp, slot);
 	if (rc)
 		return rc;
 	fresh = !s->used;
 	if (fresh)
-		dp->activity[slot] = (struct sb_activity){ .epoch = dp->activity[slot].epoch };
+		*activity(dp, slot) = (struct sb_activity){ .epoch = activity(dp, slot)->epoch };
 	else if (!shim6_pair_eq(&s->p.current, &p->current))
-		dp->activity[slot].mtu = 0; /* another path (D-20) */
+		activity(dp, slot)->mtu = 0; /* another path (D-20) */
 
 	rc = write_maps(dp, slot, p);
 	if (rc) {
@@ -213,7 +238,7 @@ static void take_over_slot(struct datapath *dp, uint32_t slot, const struct sb_c
 	struct dp_slot *s = &dp->slots[slot];
 
 	/* Its process may have ended between two writes. */
-	if (check_free(dp, slot, &p) || map_activity(dp) || write_maps(dp, slot, &p)) {
+	if (check_free(dp, slot, &p) || map_activity(dp, slot) || write_maps(dp, slot, &p)) {
 		bpf_map_delete_elem(fd_contexts(dp), &slot);
 		return;
 	}
@@ -241,7 +266,7 @@ bool datapath_stamps(struct datapath *dp, uint32_t slot, struct shim6_stamps *ou
 
 	if (slot >= dp->cfg.max_contexts || !dp->slots[slot].used)
 		return false;
-	a = &dp->activity[slot];
+	a = activity(dp, slot);
 	*out = (struct shim6_stamps){ .last_tx = a->last_tx,
 				      .last_rx = a->last_rx,
 				      .send_t0 = a->send_t0,
@@ -259,7 +284,7 @@ void datapath_set_timers(struct datapath *dp, uint32_t slot, const uint64_t *sen
 
 	if (slot >= dp->cfg.max_contexts || !dp->slots[slot].used)
 		return;
-	a = &dp->activity[slot];
+	a = activity(dp, slot);
 	if (send_t0)
 		a->send_t0 = *send_t0;
 	if (ka_t0)
@@ -269,7 +294,7 @@ void datapath_set_timers(struct datapath *dp, uint32_t slot, const uint64_t *sen
 void datapath_notify(struct datapath *dp, uint32_t slot, unsigned mask)
 {
 	if (slot < dp->cfg.max_contexts && dp->slots[slot].used)
-		__atomic_store_n(&dp->activity[slot].notify, mask & (SHIM6_NOTIFY_TX | SHIM6_NOTIFY_RX),
+		__atomic_store_n(&activity(dp, slot)->notify, mask & (SHIM6_NOTIFY_TX | SHIM6_NOTIFY_RX),
 				 __ATOMIC_RELAXED);
 }
 
@@ -278,7 +303,7 @@ unsigned dp_slot_mtu(const struct datapath *dp, uint32_t slot)
 {
 	const struct datapath_local *l = dp_local(dp, &dp->slots[slot].p.current.local);
 	unsigned mtu = l ? l->mtu : dp->shim0_mtu + SB_SHIM_LEN;
-	unsigned learnt = dp->activity[slot].mtu;
+	unsigned learnt = activity(dp, slot)->mtu;
 
 	if (learnt && learnt < mtu)
 		mtu = learnt;
@@ -296,7 +321,7 @@ int datapath_set_mtu(struct datapath *dp, uint32_t slot, unsigned mtu)
 {
 	if (slot >= dp->cfg.max_contexts || !dp->slots[slot].used)
 		return -ENOENT;
-	dp->activity[slot].mtu = mtu && mtu < DP_MIN_MTU ? DP_MIN_MTU : mtu;
+	activity(dp, slot)->mtu = mtu && mtu < DP_MIN_MTU ? DP_MIN_MTU : mtu;
 	dp_route_update(dp, slot);
 	return 0;
 }

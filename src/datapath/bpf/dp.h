@@ -38,6 +38,8 @@
 #define DP_MIN_MTU 1280
 #define DP_DEFAULT_MTU 1500
 #define DP_MAX_CPUS 1024
+#define DP_ACTIVITY_PART 512 /* slots whose activity is mapped together: whole pages of every size */
+#define DP_ACTIVITY_PARTS(slots) (((slots) + DP_ACTIVITY_PART - 1) / DP_ACTIVITY_PART)
 #define DP_SHIM1_MTU 65535 /* shim1 takes whatever shim0 sends; the path decides */
 
 struct dp_slot {
@@ -84,10 +86,9 @@ struct datapath {
 	unsigned shim0_mtu;
 	uint8_t shim0_mac[6];
 
-	struct sb_activity *activity; /* [max_contexts], shared with the programs; NULL until a slot is used */
-	size_t activity_len;
-	struct dp_slot *slots; /* [max_contexts] */
-	uint32_t slots_end;    /* one past the highest slot in use */
+	struct sb_activity **activity; /* [DP_ACTIVITY_PARTS], shared with the programs; NULL: not mapped yet */
+	struct dp_slot *slots;	       /* [max_contexts] */
+	uint32_t slots_end;	       /* one past the highest slot in use */
 	uint32_t seq;
 	unsigned n_routes, n_tcp_routes; /* of switched contexts, in the two tables */
 
@@ -139,6 +140,7 @@ int dp_clsact_remove(struct rtnl *r, unsigned ifindex);	    /* unless others use
 
 /* contexts.c */
 int dp_takeover_contexts(struct datapath *dp);
+void dp_unmap_activity(struct datapath *dp);
 unsigned dp_slot_mtu(const struct datapath *dp, uint32_t slot);
 
 /* routes.c */

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -184,10 +183,11 @@ static int prepare(struct datapath *dp, char *err, size_t err_len)
 static int allocate(struct datapath *dp, char *err, size_t err_len)
 {
 	dp->slots = calloc(dp->cfg.max_contexts, sizeof(*dp->slots));
+	dp->activity = calloc(DP_ACTIVITY_PARTS(dp->cfg.max_contexts), sizeof(struct sb_activity *));
 	dp->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	dp->refresh_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	dp->rtnl = rtnl_open();
-	if (dp->slots && dp->epoll_fd >= 0 && dp->refresh_fd >= 0 && dp->rtnl)
+	if (dp->slots && dp->activity && dp->epoll_fd >= 0 && dp->refresh_fd >= 0 && dp->rtnl)
 		return 0;
 	snprintf(err, err_len, "cannot allocate room for %u contexts: %s", dp->cfg.max_contexts, strerror(errno));
 	return -1;
@@ -254,8 +254,7 @@ void datapath_close(struct datapath *dp)
 	if (!dp)
 		return;
 	dp_events_close(dp);
-	if (dp->activity)
-		munmap(dp->activity, dp->activity_len);
+	dp_unmap_activity(dp);
 	if (dp->epoll_fd >= 0)
 		close(dp->epoll_fd);
 	if (dp->refresh_fd >= 0)

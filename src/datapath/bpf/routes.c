@@ -37,12 +37,25 @@ static struct rtnl_rule rule_of(const struct datapath_config *c, bool tcp)
 	};
 }
 
-/* After a takeover: an earlier process may have ended between its last route and the rule. */
+static int settle_rule(struct datapath *dp, bool tcp, unsigned n_routes)
+{
+	struct rtnl_rule rule = rule_of(&dp->cfg, tcp);
+
+	return n_routes ? rtnl_rule_add(dp->rtnl, &rule) : rtnl_rule_del(dp->rtnl, &rule);
+}
+
+/* Also after a takeover: an earlier process may have ended between its last route and the rule. */
 int dp_rules_settle(struct datapath *dp)
 {
-	struct rtnl_rule all = rule_of(&dp->cfg, false);
+	int rc = settle_rule(dp, false, dp->n_routes), tcp = settle_rule(dp, true, dp->n_tcp_routes);
 
-	return dp->n_routes ? 0 : rtnl_rule_del(dp->rtnl, &all);
+	return rc ? rc : tcp;
+}
+
+void datapath_restore(struct datapath *dp)
+{
+	if (dp_rules_settle(dp))
+		dp->counters[DP_C_ROUTE_FAILURES]++;
 }
 
 void dp_rules_purge(struct rtnl *r, const struct datapath_config *c)
@@ -67,13 +80,25 @@ static struct rtnl_route route_of(const struct datapath *dp, const struct shim6_
 	};
 }
 
+/* The first route of a table brings the rule. */
+static int add_route(struct datapath *dp, const struct rtnl_route *rt, bool tcp, unsigned n_routes)
+{
+	int rc = rtnl_route_replace(dp->rtnl, rt);
+
+	if (rc || n_routes)
+		return rc;
+	rc = settle_rule(dp, tcp, 1);
+	if (rc)
+		rtnl_route_del(dp->rtnl, rt);
+	return rc;
+}
+
 static void tcp_route_set(struct datapath *dp, struct dp_slot *s, unsigned mtu)
 {
 	struct rtnl_route rt = route_of(dp, &s->p.ulid, true);
-	struct rtnl_rule rule = rule_of(&dp->cfg, true);
 
 	rt.mtu = mtu;
-	if (rtnl_route_replace(dp->rtnl, &rt) || (!dp->n_tcp_routes && rtnl_rule_add(dp->rtnl, &rule))) {
+	if (add_route(dp, &rt, true, dp->n_tcp_routes)) {
 		dp->counters[DP_C_ROUTE_FAILURES]++;
 		return;
 	}
@@ -85,7 +110,6 @@ static void tcp_route_set(struct datapath *dp, struct dp_slot *s, unsigned mtu)
 static void tcp_route_unset(struct datapath *dp, struct dp_slot *s)
 {
 	struct rtnl_route rt = route_of(dp, &s->p.ulid, true);
-	struct rtnl_rule rule = rule_of(&dp->cfg, true);
 
 	if (!s->tcp_routed)
 		return;
@@ -94,8 +118,7 @@ static void tcp_route_unset(struct datapath *dp, struct dp_slot *s)
 		dp->counters[DP_C_ROUTE_FAILURES]++;
 	if (--dp->n_tcp_routes)
 		return;
-	rtnl_rule_del(dp->rtnl, &rule);
-	if (dp_shim_checksums(dp, false))
+	if (settle_rule(dp, true, 0) | dp_shim_checksums(dp, false))
 		dp->counters[DP_C_ROUTE_FAILURES]++;
 }
 
@@ -104,7 +127,6 @@ void dp_route_update(struct datapath *dp, uint32_t slot)
 {
 	struct dp_slot *s = &dp->slots[slot];
 	struct rtnl_route rt = route_of(dp, &s->p.ulid, false);
-	struct rtnl_rule rule = rule_of(&dp->cfg, false);
 	unsigned mtu = dp_slot_mtu(dp, slot), fit = mtu - SB_SHIM_LEN;
 	uint64_t one = 1;
 
@@ -120,7 +142,7 @@ void dp_route_update(struct datapath *dp, uint32_t slot)
 	else
 		tcp_route_unset(dp, s);
 	rt.mtu = fit < DP_MIN_MTU ? DP_MIN_MTU : fit;
-	if (rtnl_route_replace(dp->rtnl, &rt) || (!dp->n_routes && rtnl_rule_add(dp->rtnl, &rule))) {
+	if (add_route(dp, &rt, false, dp->n_routes)) {
 		dp->counters[DP_C_ROUTE_FAILURES]++; /* the egress program leads the packets to shim0 */
 		return;
 	}
@@ -136,14 +158,13 @@ void dp_route_remove(struct datapath *dp, uint32_t slot)
 {
 	struct dp_slot *s = &dp->slots[slot];
 	struct rtnl_route rt = route_of(dp, &s->p.ulid, false);
-	struct rtnl_rule rule = rule_of(&dp->cfg, false);
 
 	tcp_route_unset(dp, s);
 	if (!s->routed)
 		return;
 	s->routed = false;
 	/* first the route: its end tells the sockets */
-	if (rtnl_route_del(dp->rtnl, &rt) | (--dp->n_routes ? 0 : rtnl_rule_del(dp->rtnl, &rule)))
+	if (rtnl_route_del(dp->rtnl, &rt) | (--dp->n_routes ? 0 : settle_rule(dp, false, 0)))
 		dp->counters[DP_C_ROUTE_FAILURES]++;
 }
 
