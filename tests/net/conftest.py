@@ -4,10 +4,15 @@
 Each test builds its own lab, so that tests can run side by side; lab names carry the process id.
 """
 import os
+import signal
 
 import pytest
 from lab import SHIM6, Lab
 from traffic import Flows
+
+# What a script has started in the background ignores SIGINT, and so would the programs that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
